@@ -130,7 +130,7 @@ func (p *pool) share(g *group, w *waiter, m *mux) bool {
 		victim = p.serveOthersLocked(g)
 	}
 	p.mu.Unlock()
-	victim.abort(nil)
+	victim.end()
 	return true
 }
 

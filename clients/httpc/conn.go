@@ -59,6 +59,21 @@ func (c *conn) abort(cause error) {
 	}
 }
 
+// endTime limits how long end waits for a transport that cannot end at once, such as TLS with a full send buffer.
+const endTime = 100 * time.Millisecond
+
+// end ends c between two exchanges. Unlike after abort, the server still receives what it has not read yet: it may have
+// answered before it has read a body. A nil c does nothing.
+func (c *conn) end() {
+	if c == nil {
+		return
+	}
+	timer := time.AfterFunc(endTime, func() { c.abort(nil) })
+	_ = c.nc.Out.Close()
+	timer.Stop()
+	c.abort(nil) // which resets nothing after a Close
+}
+
 // isOld reports whether c has expired.
 func (c *conn) isOld(now time.Time) bool {
 	at := c.expiry(c.t.cfg.IdleTimeout)

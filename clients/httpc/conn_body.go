@@ -86,7 +86,8 @@ func (c *conn) attach(x *exchange, s *sender, r *http.Response, reuse bool) {
 
 // settle releases c after the response has been read to its end.
 func (c *conn) settle(x *exchange, s *sender, reuse bool) {
-	reuse = reuse && s.complete() && len(c.src.Buffered()) == 0
+	sent := s.complete()
+	reuse = reuse && sent && len(c.src.Buffered()) == 0
 	if !reuse {
 		s.halt()
 	}
@@ -97,7 +98,11 @@ func (c *conn) settle(x *exchange, s *sender, reuse bool) {
 		return
 	}
 	c.t.pool.remove(c, false)
-	c.abort(nil)
+	if sent {
+		c.end()
+	} else {
+		c.abort(nil)
+	}
 	if trace := x.trace; trace != nil && trace.PutIdleConn != nil {
 		trace.PutIdleConn(errNotReused)
 	}

@@ -272,3 +272,15 @@ func TestChallengedRequestGoesOverTheSameConnection(t *testing.T) {
 	require.Equal(t, "yes", got)
 	require.Equal(t, 1, s.accepted())
 }
+
+// TestOwnCredentialsAreSentOnce has an Auth, which would answer the challenge, and a caller's Authorization field.
+func TestOwnCredentialsAreSentOnce(t *testing.T) {
+	n := 0
+	base := digestServer(t, &n, `Digest realm="x", nonce="n", qop="auth"`)
+	c := newClient(t, &Config{Auth: Digest("me", "pass")})
+	resp, err := c.Do(t.Context(), &Request{Method: "POST", URL: base + "/", Header: http.Header{"Authorization": {"Bearer x"}}, Body: Text("a")})
+	require.NoError(t, err)
+	defer resp.Close()
+	require.Equal(t, 401, resp.Status)
+	require.Equal(t, 1, n)
+}

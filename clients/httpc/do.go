@@ -146,7 +146,7 @@ func drain(body io.ReadCloser) {
 
 // once makes one attempt of hr, with cookies and credentials.
 func (x *call) once(hr *http.Request, crossed bool) (*http.Response, error) {
-	auth := x.auth(crossed)
+	auth := x.auth(hr, crossed)
 	resp, err := x.send(hr, auth, crossed)
 	if err != nil || auth == nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
@@ -171,10 +171,10 @@ func (x *call) once(hr *http.Request, crossed bool) (*http.Response, error) {
 	return x.send(next, auth, crossed)
 }
 
-// auth returns the Auth of the call, or nil once a redirect has led to another origin.
-func (x *call) auth(crossed bool) Auth {
+// auth returns the Auth of the call, or nil if hr has credentials or a redirect has led to another origin.
+func (x *call) auth(hr *http.Request, crossed bool) Auth {
 	switch {
-	case crossed:
+	case crossed, hr.Header["Authorization"] != nil:
 		return nil
 	case x.r.Auth != nil:
 		return x.r.Auth
@@ -197,7 +197,7 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 			return nil, err
 		}
 	}
-	if auth != nil && hr.Header["Authorization"] == nil {
+	if auth != nil {
 		if err := auth.Authorize(hr); err != nil {
 			closeBody(hr)
 			return nil, err

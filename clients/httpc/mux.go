@@ -61,7 +61,7 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	}
 	p.armLocked(m.expiry(p.t.cfg.IdleTimeout))
 	p.mu.Unlock()
-	victim.abort(nil)
+	victim.end()
 }
 
 // serveLocked grants m to the waiters of g while it has free streams.
@@ -95,7 +95,7 @@ func (p *pool) run(m *mux) {
 	}
 	m.guests = nil
 	p.mu.Unlock()
-	victim.abort(nil)
+	victim.end()
 }
 
 // retire stops new requests on m, which ends with its last stream.

@@ -24,7 +24,7 @@ func (m *mux) restAndUnlock() {
 		}
 	}
 	p.mu.Unlock()
-	victim.abort(nil)
+	victim.end()
 }
 
 // tunnelled calls restAndUnlock when the stream of a tunnel has ended.

@@ -137,7 +137,7 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 	victim := p.dialLocked(g)
 	p.mu.Unlock()
 	discard(old)
-	victim.abort(nil)
+	victim.end()
 	return grant{}, w, place
 }
 
@@ -179,7 +179,7 @@ func (p *pool) placeLocked(g *group) (old []*conn) {
 
 func discard(cs []*conn) {
 	for _, c := range cs {
-		c.abort(nil)
+		c.end()
 	}
 }
 
@@ -225,9 +225,9 @@ func (p *pool) put(c *conn) {
 		p.tidyLocked(g)
 	}
 	p.mu.Unlock()
-	victim.abort(nil)
+	victim.end()
 	if !keeps {
-		c.abort(nil)
+		c.end()
 	}
 }
 
@@ -255,7 +255,7 @@ func (p *pool) remove(c *conn, stale bool) {
 	victim := p.dialNextLocked(g)
 	p.tidyLocked(g)
 	p.mu.Unlock()
-	victim.abort(nil)
+	victim.end()
 }
 
 func (p *pool) forgetLocked(g *group, c *conn) {

@@ -77,15 +77,14 @@ func (p *pool) close(abort bool) {
 	p.end(ErrClosed)
 	p.mu.Lock()
 	p.closed = true
-	ended := p.takeIdleLocked()
+	idle := p.takeIdleLocked()
+	var busy []*conn
 	for _, g := range p.groups {
 		for e := g.waiters.Front(); e != nil; e = g.waiters.Front() {
 			g.waiters.Remove(e).(*waiter).granted <- grant{err: ErrClosed}
 		}
 		if abort {
-			for c := range g.all {
-				ended = append(ended, c)
-			}
+			busy = slices.AppendSeq(busy, maps.Keys(g.all))
 		}
 	}
 	var muxes []*mux
@@ -96,7 +95,8 @@ func (p *pool) close(abort bool) {
 		p.timer.Stop()
 	}
 	p.mu.Unlock()
-	for _, c := range ended {
+	discard(idle)
+	for _, c := range busy {
 		c.abort(ErrClosed)
 	}
 	for _, m := range muxes {

@@ -118,7 +118,7 @@ func (p *pool) undialled(g *group, w *waiter, err error) {
 	victim := p.dialNextLocked(g)
 	p.tidyLocked(g)
 	p.mu.Unlock()
-	victim.abort(nil)
+	victim.end()
 }
 
 // dialled gives an HTTP/1 connection that was dialled for w to the first waiter. If that is not w, another dial may start
@@ -145,7 +145,7 @@ func (p *pool) dialled(g *group, w *waiter, c *conn) {
 	}
 	victim := p.dialLocked(g) // also for waiters that waited for the protocol to be known
 	p.mu.Unlock()
-	victim.abort(nil)
+	victim.end()
 	if first == nil {
 		p.put(c)
 	}

@@ -2,6 +2,7 @@ package httpc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -60,7 +61,7 @@ func (s *sender) run() {
 	case s.ctx.Err() == nil || s.x.ctx.Err() != nil:
 		s.fail(err)
 	default:
-		s.setErr(err) // it was stopped
+		s.setErr(errHalted)
 	}
 	if trace := s.x.trace; trace != nil && trace.WroteRequest != nil {
 		trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
@@ -203,7 +204,9 @@ func (s *sender) complete() bool {
 			return false
 		}
 	}
-	return s.failure() == nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err == nil
 }
 
 // halt stops the sender. It interrupts its write, and its read if the type of the body permits that.
@@ -227,13 +230,19 @@ func interrupt(body io.ReadCloser) {
 	}
 }
 
-// failure returns why the body was not sent, if it was not.
+// errHalted is the error of a sender that was stopped. The reason for that is known elsewhere.
+var errHalted = errors.New("httpc: the rest of the body is not wanted")
+
+// failure returns why the body could not be sent, or nil if it was sent, is being sent, or is not wanted.
 func (s *sender) failure() error {
 	if s == nil {
 		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.err == errHalted {
+		return nil
+	}
 	return s.err
 }
 

@@ -146,6 +146,9 @@ type compressor struct {
 func (h *compressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &compressWriter{ResponseWriter: w, h: h, coding: h.choose(r), isHead: r.Method == http.MethodHead, length: -1}
 	h.next.ServeHTTP(c, r) // not deferred: after a panic nothing is finished
+	if own := unwrapped(w); own != nil {
+		own.closeStreams() // while they can still be compressed
+	}
 	if err := c.finish(); err != nil {
 		if !isGone(w, r, err) {
 			logf(r, "httpd: %s %q: compression: %v", r.Method, r.RequestURI, err)
@@ -275,8 +278,11 @@ func (c *compressWriter) mayCompress(h http.Header) bool {
 	if c.off || h.Get("Content-Encoding") != "" || h.Get("Content-Range") != "" || hasDirective(h, "no-transform") {
 		return false
 	}
-	if c.status == http.StatusNotModified {
+	switch c.status {
+	case http.StatusNotModified:
 		return true // like the reply with a body
+	case http.StatusPartialContent:
+		return false // several ranges have no Content-Range
 	}
 	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil && n < int64(c.h.cfg.MinSize) {
 		return false
@@ -376,9 +382,19 @@ func (c *compressWriter) finish() (err error) {
 	case c.written < c.length:
 		return errShort // Content-Length is not sent, so the client could not detect it
 	}
-	if err = c.packer.Close(); err == nil {
-		c.packer.Reset(io.Discard)
-		c.h.pools[c.coding].Put(c.packer)
+	packer := c.packer
+	c.packer = finishedWriter{} // a handler that has kept c must not write to the reply of another request
+	if err = packer.Close(); err == nil {
+		packer.Reset(io.Discard)
+		c.h.pools[c.coding].Put(packer)
 	}
 	return err
 }
+
+// finishedWriter takes the place of a CodingWriter that is used for other replies.
+type finishedWriter struct{}
+
+func (finishedWriter) Write([]byte) (int, error) { return 0, errFinished }
+func (finishedWriter) Flush() error              { return errFinished }
+func (finishedWriter) Close() error              { return errFinished }
+func (finishedWriter) Reset(io.Writer)           {}

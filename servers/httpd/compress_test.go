@@ -263,6 +263,14 @@ func TestWhatIsCompressedAndHowFarBodiesMayGrowAreChoices(t *testing.T) {
 	require.Equal(t, "gzip", ask(h, http.MethodGet, "/?image/PNG;a=b", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
 	require.Empty(t, ask(h, http.MethodGet, "/?text/plain", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
 
+	everything := &CompressConfig{Compressible: func(string) bool { return true }}
+	ranges := Compress(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "multipart/byteranges; boundary=a") // and no Content-Range
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = io.WriteString(w, longText)
+	}), everything)
+	require.Empty(t, ask(ranges, http.MethodGet, "/", "Accept-Encoding", "gzip").Header().Get("Content-Encoding"))
+
 	zeros := strings.Repeat("\x00", 2*unpack.RatioFrom)
 	for ratio, status := range map[int]int{10_000: 200, 2: 413} {
 		r := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(gzipped(zeros)))

@@ -40,6 +40,9 @@ type streamWriter interface {
 
 	// beforeFinish registers f to be called after the handler has returned and before the reply ends.
 	beforeFinish(f func())
+
+	// closeStreams calls the functions passed to beforeFinish so far.
+	closeStreams()
 }
 
 // contextReader is implemented by the request bodies of this package. A Read that ctx ends has no effect.

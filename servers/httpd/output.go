@@ -251,7 +251,7 @@ func (o *output) beforeFinish(f func()) {
 	o.closer = f
 }
 
-// closeStreams calls the functions passed to beforeFinish, in order.
+// closeStreams implements streamWriter. It keeps the order.
 func (o *output) closeStreams() {
 	if o.closer != nil {
 		o.closer()

@@ -118,12 +118,18 @@ func (w *response) abort(cause error) { w.conn.nc.Abort(cause) }
 
 // SetReadDeadline supports http.ResponseController. The deadline replaces Config.BodyTimeout.
 func (w *response) SetReadDeadline(t time.Time) error {
+	if w.finished {
+		return errFinished // the deadline would be that of the next request
+	}
 	w.conn.deadline.Store(&t)
 	return w.conn.setReadDeadline(t)
 }
 
 // SetWriteDeadline supports http.ResponseController.
 func (w *response) SetWriteDeadline(t time.Time) error {
+	if w.finished {
+		return errFinished
+	}
 	w.bounded = true
 	return w.conn.nc.SetWriteDeadline(t)
 }
