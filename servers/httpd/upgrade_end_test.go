@@ -90,7 +90,7 @@ type watched struct {
 func watch(t *testing.T, handler http.Handler) *watched {
 	w := &watched{failed: make(chan error, 20), served: make(chan error, 1)}
 	w.Server = httpd.New(handler, &httpd.Config{
-		Logger: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Logger: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelWarn})), // a slow Shutdown says so
 		Hooks:  &httpd.Hooks{Ended: func(a httpd.Access) { w.failed <- a.Err }},
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
