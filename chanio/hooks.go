@@ -85,7 +85,9 @@ type SinkHooks[T any] struct {
 	TrySend func(v T) (bool, error)
 
 	// SendAll accepts values in order and returns how many, all of them unless there is an error. Values of other
-	// senders may come between. Without it [Sink.SendAll] loops over Send.
+	// senders may come between. If it panics, none of vs counts as accepted: pipeline.Connect puts all of them back. So
+	// it should call functions of a user, which may panic, before it accepts the first value. Without SendAll,
+	// [Sink.SendAll] loops over Send.
 	SendAll func(ctx context.Context, vs []T) (int, error)
 
 	// Consumes declares that Send and SendAll use up values before they return, as an encoder does, and pass nothing on

@@ -63,3 +63,22 @@ func TestConnectRepeatsNoValueThatWasEncodedBeforeAPanic(t *testing.T) {
 	require.ErrorAs(t, err, new(*chanio.PanicError))
 	require.Equal(t, values, got)
 }
+
+// A SendAll that panics has accepted nothing, as its hook says: nobody but the sink knows how far it came. Nothing is
+// lost, and what the sink did accept comes again.
+func TestConnectPutsABatchBackWhoseSendAllPanics(t *testing.T) {
+	src := chanio.FromSlice([]int{0, 1, 2, 3, 4, 5, 6, 7})
+	var got, batch []int
+	send := func(_ context.Context, v int) error { got = append(got, v); return nil }
+	dst := chanio.NewSink(chanio.SinkHooks[int]{Send: send, SendAll: func(_ context.Context, vs []int) (int, error) {
+		batch = append(batch, vs...)
+		got = append(got, vs[0])
+		panic("after the first")
+	}})
+	require.PanicsWithValue(t, "after the first", func() { _ = pipeline.Connect(t.Context(), src, dst) })
+	require.Greater(t, len(batch), 1)
+	require.Equal(t, batch[0], got[len(got)-1], "the sink has it")
+	left, err := pipeline.Collect(t.Context(), src)
+	require.ErrorAs(t, err, new(*chanio.PanicError))
+	require.Equal(t, batch, left[:len(batch)])
+}

@@ -36,6 +36,7 @@ const (
 	wakesOneSender
 	closesUnderLock
 	crashIsCleanEnd
+	waitTakes
 )
 
 // TestPlantedDefectsFailTheirCases is the negative control of the suite: endpoints that are broken in one way each, and
@@ -50,15 +51,17 @@ func TestPlantedDefectsFailTheirCases(t *testing.T) {
 	}{
 		{name: "none", defect: none},
 		{"loses the value on cancel", losesOnCancel, "G2-cancelled-Recv-took-nothing",
-			[]string{"G2-what-C-left-comes-first", "G9-ended-ctx-hands-over", "G11-no-goroutine-stays"}},
+			[]string{"G2-what-C-left-comes-first", "G9-ended-ctx-hands-over", "G11-no-goroutine-stays",
+				"G2-a-cancelled-wait-loses-nothing"}},
 		{"half-sends", halfSends, "G2-cancelled-Send-sent-nothing",
 			[]string{"G15-io.EOF-as-cause-of-a-Send"}},
 		{"panics on double close", panicsOnDoubleClose, "G4-Close-is-idempotent", nil},
-		{"closes late", closesLate, "G3-Close-reaches-an-idle-receiver", nil},
+		{"closes late", closesLate, "G3-Close-reaches-an-idle-receiver",
+			[]string{"G3-Close-reaches-a-wait"}},
 		{"reorders", reorders, "G1-order-from-Send-to-Recv", orderSensitive},
 		{"leaks", leaks, "G11-no-goroutine-stays", nil},
 		{"swallows the error", swallowsTheError, "G1-failure-is-no-clean-end",
-			[]string{"G16-a-panic-above-a-Sink-is-no-clean-end", "G16-an-exit-above-a-Sink-is-no-clean-end"}},
+			[]string{"G1-the-end-follows-a-wait", "G16-a-panic-above-a-Sink-is-no-clean-end", "G16-an-exit-above-a-Sink-is-no-clean-end"}},
 		{"queues without bound", queuesWithoutBound, "G8-acceptance-is-bounded", nil},
 		{"receives under the ctx of an earlier call", remembersCtx, "G2-an-earlier-ctx-is-over",
 			append(ctxSensitive, "G2-an-earlier-ctx-leaves-Send-alone")},
@@ -77,6 +80,8 @@ func TestPlantedDefectsFailTheirCases(t *testing.T) {
 			[]string{"G16-an-exit-above-a-Sink-is-no-clean-end"}},
 		{"takes an exit for a clean end", crashIsCleanEnd, "G16-an-exit-above-a-Sink-is-no-clean-end",
 			[]string{"G16-a-panic-above-a-Sink-is-no-clean-end"}},
+		{"takes a value to wait for it", waitTakes, "G2-a-wait-takes-nothing",
+			[]string{"G2-a-cancelled-wait-loses-nothing", "G1-the-end-follows-a-wait"}},
 	} {
 		t.Run(planted.name, func(t *testing.T) {
 			s := typed(itself, itself, Facts{Bubble: true, Bound: 1000})
@@ -158,7 +163,9 @@ func (l *lane) sink() *chanio.Sink[int] {
 }
 
 func (l *lane) source() *chanio.Source[int] {
-	return chanio.NewSource(chanio.SourceHooks[int]{Next: l.next, Close: l.closeReader})
+	return chanio.NewSource(chanio.SourceHooks[int]{
+		Next: l.next, Close: l.closeReader, Lend: l.lend, Unlend: l.unlend, Await: l.await,
+	})
 }
 
 // until waits for try to return true. It is called with l.mu held.
@@ -330,6 +337,25 @@ func (l *lane) next(ctx context.Context) (v int, err error) {
 		return 0, ended
 	}
 	return v, err
+}
+
+func (l *lane) lend(dst []int) []int {
+	l.change(func() {
+		n := min(cap(dst)-len(dst), len(l.queue))
+		dst = append(dst, l.queue[:n]...)
+		l.queue = l.queue[n:]
+	})
+	return dst
+}
+
+func (l *lane) unlend(vs []int) { l.change(func() { l.queue = slices.Concat(vs, l.queue) }) }
+
+func (l *lane) await(ctx context.Context) error {
+	v, err := l.next(ctx)
+	if err == nil && l.defect != waitTakes {
+		l.unlend([]int{v})
+	}
+	return err
 }
 
 func (l *lane) closeReader() error {

@@ -59,8 +59,8 @@ func (s *subject[T]) has() (met need) {
 func (s *subject[T]) cases() (applicable []suiteCase[T]) {
 	met := s.has()
 	for _, table := range [][]suiteCase[T]{
-		orderCases[T](), endCases[T](), cancelCases[T](), closeCases[T](), halfCloseCases[T](), consumerCases[T](),
-		ownershipCases[T](), channelCases[T](), cloggedCases[T](), ctxCases[T](), userCases[T](), slowCases[T](),
+		orderCases[T](), endCases[T](), cancelCases[T](), awaitCases[T](), closeCases[T](), halfCloseCases[T](),
+		consumerCases[T](), ownershipCases[T](), channelCases[T](), cloggedCases[T](), ctxCases[T](), userCases[T](), slowCases[T](),
 	} {
 		for _, c := range table {
 			if c.needs&^met == 0 {

@@ -14,6 +14,9 @@ type Buffer struct {
 // incomplete value.
 const stashMax = 64
 
+// largeBlock is the smallest block that is too large for a connection that waits with little in it.
+const largeBlock = 8 * blockSize
+
 // Bytes returns the unread bytes. They stay unchanged until the next Space, Release or Prepend.
 func (b *Buffer) Bytes() []byte { return b.buf[b.r:b.w] }
 
@@ -67,9 +70,9 @@ func (b *Buffer) borrow() {
 	}
 }
 
-// grow moves the unread bytes to a buffer of twice the size.
+// grow moves the unread bytes to a buffer of twice the size, or of the size before shrink.
 func (b *Buffer) grow() {
-	need, size := 2*len(b.buf), b.blk.size
+	need, size := 2*len(b.buf), max(b.blk.size, int(b.size))
 	for size < sizes && blockSize<<size < need {
 		size++
 	}
@@ -84,9 +87,16 @@ func (b *Buffer) grow() {
 	b.blk, b.buf, b.size = next, next.buf, int8(size)
 }
 
-// Release returns the memory before a wait, if it holds almost nothing.
+// Release returns the memory before a wait, if it holds almost nothing. A large block that holds little is exchanged for
+// a small one.
 func (b *Buffer) Release() {
-	if b.blk == nil || b.Len() > stashMax {
+	if b.blk == nil {
+		return
+	}
+	if b.Len() > stashMax {
+		if b.Len() <= blockSize/2 && len(b.buf) >= largeBlock {
+			b.shrink()
+		}
 		return
 	}
 	var stash []byte
@@ -100,6 +110,15 @@ func (b *Buffer) Release() {
 	b.blk.release()
 	b.blk = nil
 	b.buf, b.r, b.w = stash, 0, len(stash)
+}
+
+// shrink moves the unread bytes to the smallest block.
+func (b *Buffer) shrink() {
+	small := borrow(0)
+	b.r, b.w = 0, copy(small.buf, b.Bytes())
+	b.blk.arena, small.arena = small.arena, b.blk.arena
+	b.blk.release()
+	b.blk, b.buf, b.most = small, small.buf, b.w
 }
 
 // Prepend puts a copy of p before the unread bytes.
