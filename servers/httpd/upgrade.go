@@ -133,6 +133,8 @@ func (e *HandshakeError) answer(w http.ResponseWriter) {
 func (cfg *UpgradeConfig) check(r *http.Request) error {
 	extended := isExtendedConnect(r)
 	switch {
+	case !extended && r.Header.Get(":protocol") != "": // RFC 9220 3
+		return &HandshakeError{Status: http.StatusNotImplemented, Reason: "Expected the protocol websocket."}
 	case !extended && r.Method != http.MethodGet:
 		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "Expected a GET request."}
 	case !IsUpgrade(r):
