@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -147,12 +148,11 @@ func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 	if h == nil {
 		h = http.Header{}
 	}
+	maps.DeleteFunc(h, func(name string, _ []string) bool { return ofHandshake(name) })
 	h.Set("Connection", "Upgrade")
 	h.Set("Upgrade", "websocket")
 	h.Set("Sec-WebSocket-Version", websocket.Version)
 	h.Set("Sec-WebSocket-Key", key)
-	h.Del("Sec-WebSocket-Protocol")
-	h.Del("Sec-WebSocket-Extensions")
 	if len(cfg.Subprotocols) > 0 {
 		h.Set("Sec-WebSocket-Protocol", strings.Join(cfg.Subprotocols, ", "))
 	}
@@ -167,6 +167,15 @@ func (cfg *WebSocketConfig) request(rawURL, key string) (*Request, error) {
 		URL: plain + ":" + rest, Header: h, Host: cfg.Host, Cookies: cfg.Cookies, Auth: cfg.Auth, Route: cfg.Route,
 		MaxRedirects: redirects, Timeout: -1, anyStatus: true,
 	}, nil
+}
+
+// ofHandshake reports whether a field is reserved to the handshake, in any case of its letters.
+func ofHandshake(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Connection", "Upgrade", "Sec-Websocket-Version", "Sec-Websocket-Key", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions":
+		return true
+	}
+	return false
 }
 
 // confirm checks the answer and sets the negotiated values in ws (RFC 6455 4.1).

@@ -5,6 +5,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 const (
@@ -39,18 +41,33 @@ func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 	r := &c.rd
 	parts := r.parts
 	r.parts = false
+	defer func() {
+		r.budget, r.parts = unbounded, parts
+		c.endBackend(a)
+	}()
 	for c.aheadBudget() {
-		m, err := c.rd.message(ctx, true)
+		m, err := c.guardedMessage(ctx)
 		if err == errNoBudget {
 			c.setFull()
 		}
 		if err != nil {
-			break
+			return
 		}
 		c.enqueue(m, nil)
 	}
-	r.budget, r.parts = unbounded, parts
-	c.endBackend(a)
+}
+
+// guardedMessage reads a message in a goroutine of the Conn. A panic in a reader of the user ends the connection.
+func (c *Conn) guardedMessage(ctx context.Context) (m Message, err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			err = c.rd.judge(ctx, &CloseError{Code: InternalError, Local: true, Err: chanio.Recovered(recover())})
+		}
+	}()
+	m, err = c.rd.message(ctx, true)
+	returned = true
+	return m, err
 }
 
 // enqueue adds a message that was read ahead. Only the first may have a lease.
@@ -135,17 +152,17 @@ func (c *Conn) startDropping() {
 			close(a.done)
 			return
 		}
+		defer c.endBackend(a)
 		if !c.merge {
 			_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
 		}
 		for {
-			m, err := c.rd.message(ctx, true)
+			m, err := c.guardedMessage(ctx)
 			if err != nil {
-				break
+				return
 			}
 			m.release()
 		}
-		c.endBackend(a)
 	}()
 }
 

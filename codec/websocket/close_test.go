@@ -252,6 +252,25 @@ func TestDrainIs1001(t *testing.T) {
 	peer.expectEnd()
 }
 
+// TestReasonsThatAreTooLongAreCut closes with reasons that a Close frame cannot carry as they are.
+func TestReasonsThatAreTooLongAreCut(t *testing.T) {
+	for reason, want := range map[string]string{
+		strings.Repeat("x", 200):      strings.Repeat("x", 123),
+		strings.Repeat("\u00e9", 100): strings.Repeat("\u00e9", 61),
+		"not\xff UTF-8":               "not\ufffd UTF-8",
+	} {
+		end := &websocket.CloseError{Code: 4003, Reason: reason}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		_, peer := newRaw(t, false, &websocket.Config{Context: ctx})
+		cancel(end)
+		require.Equal(t, want, peer.expectClose(4003))
+
+		conn, peer := newRaw(t, false, nil)
+		conn.Abort(end)
+		require.Equal(t, want, peer.expectClose(4003))
+	}
+}
+
 func TestContextEndsTheConnectionUnlessDetached(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	_, peer := newRaw(t, false, &websocket.Config{Context: ctx})

@@ -173,7 +173,7 @@ func (c *Conn) Detach() bool { return c.detach == nil || c.detach() }
 func (c *Conn) contextEnded(ctx context.Context) {
 	code, reason := NormalClosure, ""
 	if e, ok := context.Cause(ctx).(*CloseError); ok && e.Code.sendable() {
-		code, reason = e.Code, e.Reason
+		code, reason = e.Code, short(e.Reason)
 	}
 	_ = c.CloseWith(code, reason) // there is nobody to tell
 }

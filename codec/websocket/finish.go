@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -26,9 +28,10 @@ func (c *Conn) CloseWith(code Code, reason string) error {
 func (c *Conn) Close() error { return c.CloseWith(NormalClosure, "") }
 
 // Abort ends both halves with cause at once. If cause is or wraps a [*CloseError] whose code may be sent, the peer is sent
-// that behind what was accepted, and the connection is released within its linger: a peer that reads nothing for 5 s gets
-// no code, nor does one that is being sent a message in parts while there is no room. With any other cause, and on a second
-// Abort, unsent messages are discarded. Abort does not block and may be called by any goroutine at any time.
+// that behind what was accepted, with as much of the reason as fits, and the connection is released within its linger: a
+// peer that reads nothing for 5 s gets no code, nor does one that is being sent a message in parts while there is no room.
+// With any other cause, and on a second Abort, unsent messages are discarded. Abort does not block and may be called by
+// any goroutine at any time.
 func (c *Conn) Abort(cause error) { c.Out.Abort(cause) }
 
 // closeAs sets the code and reason of the Close frame. Only the first call has an effect.
@@ -134,8 +137,18 @@ func (c *Conn) readEnded(err error) {
 	}
 }
 
-// short truncates a reason to the size that a Close frame can carry. Reasons of this package are ASCII.
-func short(reason string) string { return reason[:min(len(reason), MaxReason)] }
+// short returns what a Close frame can carry of a reason.
+func short(reason string) string {
+	reason = strings.ToValidUTF8(reason, "\uFFFD")
+	if len(reason) <= MaxReason {
+		return reason
+	}
+	n := MaxReason
+	for !utf8.RuneStart(reason[n]) {
+		n--
+	}
+	return reason[:n]
+}
 
 // maybeFinish starts to close the connection if nothing more is to be sent or received.
 func (c *Conn) maybeFinish() {
@@ -241,7 +254,7 @@ func (c *Conn) abort(cause error) {
 // before. It reports whether it did so.
 func (c *Conn) tellWhy(cause error) bool {
 	var end *CloseError
-	if !errors.As(cause, &end) || checkClose(end.Code, short(end.Reason)) != nil {
+	if !errors.As(cause, &end) || !end.Code.sendable() {
 		return false
 	}
 	frame := c.w.appendControl(c.w.low.Begin(), OpClose, appendClose(nil, end.Code, short(end.Reason)))

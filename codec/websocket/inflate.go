@@ -3,7 +3,10 @@ package websocket
 import (
 	"bytes"
 	"compress/flate"
+	"errors"
 	"io"
+	"slices"
+	"unicode/utf8"
 )
 
 // inflating is one compressed message while it is uncompressed. Its data is at hand, so it never waits.
@@ -131,6 +134,34 @@ func (r *reader) endInflating(f *inflating) {
 	f.end()
 }
 
+// wholeCompressed is whole for a compressed message. One that is read ahead and turns out to be too large stays
+// compressed, since RecvParts may want it.
+func (r *reader) wholeCompressed() (m Message, err error) {
+	ahead := r.budget != unbounded
+	switch {
+	case r.byParts:
+		return r.inflateByParts()
+	case ahead && r.collected:
+		return m, errNoBudget
+	}
+	var before []byte
+	if ahead && r.peerRemembers() {
+		before = slices.Clone(r.conn.w.memory.window)
+	}
+	m.Kind = r.kind
+	m.Data, err = r.inflate(r.buf)
+	if r.collected = ahead && errors.Is(err, ErrTooLarge); r.collected {
+		r.conn.w.memory.window = before
+		return m, errNoBudget
+	}
+	r.inMessage, r.buf = false, nil
+	r.drop()
+	if err == nil && m.Kind == TextMessage && !utf8.Valid(m.Data) {
+		err = errNotText()
+	}
+	return m, err
+}
+
 // smallInflated is the size of the scratch for a message whose uncompressed size is not known. A message that fits is
 // copied: memory for four times the compressed size would be twice as much garbage.
 const smallInflated = 8 << 10
@@ -174,10 +205,11 @@ func (f *inflating) inflate(out []byte) ([]byte, error) {
 }
 
 // inflateByParts starts a message that is received in pieces.
-func (r *reader) inflateByParts(m Message) (Message, error) {
-	r.inflating = r.beginInflating(m.Data, r.most)
-	r.inflating.kind = m.Kind
-	return piece(m.Kind, nil, false), nil
+func (r *reader) inflateByParts() (Message, error) {
+	r.inflating = r.beginInflating(r.buf, r.most)
+	r.inflating.kind = r.kind
+	r.inMessage, r.collected, r.buf = false, false, nil
+	return piece(r.kind, nil, false), nil
 }
 
 // inflatedPart returns the next piece of the message.

@@ -94,7 +94,10 @@ func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[
 func (c *Conn) wantParts(want bool, most int64) {
 	if c.beginReceive() {
 		c.rd.parts, c.rd.most = want, most
-		if want && c.queue.Load() == nil {
+		switch {
+		case !want:
+			c.rd.unite()
+		case c.queue.Load() == nil:
 			c.rd.divide()
 		}
 		c.endReceive()
@@ -103,13 +106,20 @@ func (c *Conn) wantParts(want bool, most int64) {
 
 // divide makes pieces of a message of which a part has been read ahead.
 func (r *reader) divide() {
-	if !r.inMessage || r.byParts || r.compressed {
+	if !r.inMessage || r.byParts {
 		return
 	}
-	r.parts, r.byParts, r.announce = false, true, true
+	r.parts, r.byParts, r.announce = false, true, !r.compressed
 	if r.lease != nil {
 		r.buf = append([]byte(nil), r.buf...)
 		r.drop()
+	}
+}
+
+// unite undoes that for a message of which no piece has been returned.
+func (r *reader) unite() {
+	if r.announce || r.compressed && r.inMessage {
+		r.byParts, r.announce = false, false
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math/bits"
-	"unicode/utf8"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -29,6 +28,7 @@ type reader struct {
 	parts      bool // the next message is wanted in pieces, and not whole
 	byParts    bool // the present message is read in pieces
 	announce   bool // and nothing of it was returned yet
+	collected  bool // the compressed form of the present message is in buf, whole; reading ahead has found it too large
 
 	kind      Kind
 	text      textCheck
@@ -51,6 +51,11 @@ var (
 
 const unbounded = -1
 
+// hasMore reports whether message has something to return without more bytes.
+func (r *reader) hasMore() bool {
+	return r.err != nil || r.announce || r.collected || r.inflating != nil
+}
+
 // settle discards the bytes of the messages that atHand has returned.
 func (r *reader) settle() {
 	if r.given > 0 {
@@ -71,6 +76,10 @@ func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) 
 		if r.inflating != nil {
 			m, err = r.inflatedPart()
 			if err == nil {
+				return m, nil
+			}
+		} else if r.collected {
+			if m, err = r.whole(); err == nil {
 				return m, nil
 			}
 		} else if !r.inFrame && !r.announce {
@@ -110,7 +119,7 @@ func (r *reader) judge(ctx context.Context, err error) error {
 		err = r.cutOff(ctx, err)
 	}
 	r.err, r.buf = err, nil
-	r.inFrame, r.inMessage, r.inflating = false, false, nil
+	r.inFrame, r.inMessage, r.collected, r.inflating = false, false, false, nil
 	r.drop()
 	c.readEnded(err)
 	return err
@@ -343,28 +352,16 @@ func (r *reader) drop() {
 
 // whole returns the complete message.
 func (r *reader) whole() (m Message, err error) {
+	if r.compressed {
+		return r.wholeCompressed()
+	}
 	m = Message{Kind: r.kind, Data: r.buf}
 	lease := r.lease
 	r.inMessage, r.buf, r.lease = false, nil, nil
 	if m.Data == nil {
 		m.Data = []byte{}
 	}
-	if r.compressed {
-		if r.byParts {
-			return r.inflateByParts(m)
-		}
-		m.Data, err = r.inflate(m.Data)
-		if lease != nil {
-			lease.release()
-			lease = nil
-		}
-		if err != nil {
-			return m, err
-		}
-		if m.Kind == TextMessage && !utf8.Valid(m.Data) {
-			return m, errNotText()
-		}
-	} else if m.Kind == TextMessage && !r.text.done() {
+	if m.Kind == TextMessage && !r.text.done() {
 		return m, errNotText()
 	}
 	if lease != nil && r.leasing {

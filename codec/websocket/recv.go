@@ -76,7 +76,7 @@ func (c *Conn) first(m *Message) bool {
 // idle reports whether nothing of a message or a frame has come that was not received.
 func (c *Conn) idle() bool {
 	r := &c.rd
-	if r.inFrame || r.announce || r.inflating != nil || r.err != nil || c.queue.Load() != nil {
+	if r.inFrame || r.hasMore() || c.queue.Load() != nil {
 		return false
 	}
 	r.settle()
@@ -102,13 +102,21 @@ func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
 				return err
 			}
 		}
-		if !c.skips.Load() {
+		if !c.skipped(m) {
 			return nil
 		}
-		if m.isPiece() && m.extra.last {
-			c.skips.Store(false)
-		}
 	}
+}
+
+// skipped reports whether m is a piece of a message that is to be skipped.
+func (c *Conn) skipped(m *Message) bool {
+	if !c.skips.Load() {
+		return false
+	}
+	if m.isPiece() && m.extra.last {
+		c.skips.Store(false)
+	}
+	return true
 }
 
 // receiveError returns what Recv returns for an error of message.
@@ -135,16 +143,23 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 		return m, false, net.ErrClosed
 	}
 	defer c.endReceive()
-	if c.skips.Load() {
-		return m, false, nil
+	for {
+		m, ok, err = c.tryMessage()
+		if !ok || err != nil || !c.skipped(&m) {
+			return m, ok, err
+		}
 	}
+}
+
+// tryMessage returns the next message, or piece of one, if it is at hand.
+func (c *Conn) tryMessage() (m Message, ok bool, err error) {
 	if _, ok := c.fromQueue(&m); ok {
 		return m, true, nil
 	}
 	r := &c.rd
 	r.settle()
 	at := len(r.src.Buffered())
-	if at == 0 && r.err == nil || at > 0 && at == int(r.tried) {
+	if !r.hasMore() && (at == 0 || at == int(r.tried)) {
 		return m, false, nil
 	}
 	m, err = c.rd.message(context.Background(), false)

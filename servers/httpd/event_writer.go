@@ -289,7 +289,7 @@ func (s *eventWriter) copy(src *chanio.Source[[]byte]) {
 		default:
 			return
 		}
-		if s.write(ctx, p) != nil || s.drain(ctx, src) != nil {
+		if s.write(s.ctx, p) != nil || s.drain(src) != nil {
 			return
 		}
 	}
@@ -305,15 +305,15 @@ func (s *eventWriter) await(ctx context.Context, src *chanio.Source[[]byte]) ([]
 	return src.Recv(bounded)
 }
 
-// drain sends the buffered events with one flush.
-func (s *eventWriter) drain(ctx context.Context, src *chanio.Source[[]byte]) error {
+// drain sends the buffered events with one flush, until a Shutdown.
+func (s *eventWriter) drain(src *chanio.Source[[]byte]) error {
 	p, ok, _ := src.TryRecv() // the next Recv returns the error
 	if !ok {
 		return nil
 	}
 	defer s.cork()()
 	for ok {
-		if err := s.write(ctx, p); err != nil {
+		if err := s.write(s.ctx, p); err != nil || deadline.Ended(s.leaves) {
 			return err
 		}
 		p, ok, _ = src.TryRecv()

@@ -208,3 +208,35 @@ func TestEventsThatAreRefusedLeaveTheStreamAsItWas(t *testing.T) {
 	_, err := events.Recv(within(t))
 	require.Equal(t, io.EOF, err)
 }
+
+// TestGoodbyeFollowsABusyTopic shuts down while events follow each other without a pause.
+func TestGoodbyeFollowsABusyTopic(t *testing.T) {
+	for range 10 {
+		topic := sse.NewTopic(nil)
+		url, srv := serveOurs(t, httpd.ServeTopic(topic, &httpd.EventsConfig{Goodbye: sse.Event{Type: "bye"}}))
+		_, events := stream(t, newClient(t, nil), "http"+url, "")
+		ctx, cancel := context.WithCancel(within(t))
+		published := make(chan struct{})
+		go func() {
+			defer close(published)
+			for ctx.Err() == nil {
+				_, _ = topic.Publish(ctx, sse.Event{})
+			}
+		}()
+		last, err := events.Recv(ctx)
+		require.NoError(t, err)
+		done := make(chan error, 1)
+		go func() { done <- srv.Shutdown(ctx) }()
+		for err == nil {
+			var e sse.Event
+			if e, err = events.Recv(ctx); err == nil {
+				last = e
+			}
+		}
+		require.Equal(t, io.EOF, err)
+		require.Equal(t, "bye", last.Type)
+		require.NoError(t, <-done)
+		cancel()
+		<-published
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -132,6 +133,8 @@ func (e *HandshakeError) answer(w http.ResponseWriter) {
 func (cfg *UpgradeConfig) check(r *http.Request) error {
 	extended := isExtendedConnect(r)
 	switch {
+	case !extended && r.Header.Get(":protocol") != "": // RFC 9220 3
+		return &HandshakeError{Status: http.StatusNotImplemented, Reason: "Expected the protocol websocket."}
 	case !extended && r.Method != http.MethodGet:
 		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "Expected a GET request."}
 	case !IsUpgrade(r):
@@ -292,11 +295,8 @@ func (cfg *UpgradeConfig) response(w http.ResponseWriter, r *http.Request, ws *w
 	p = http1.AppendField(p, "Upgrade", "websocket")
 	p = http1.AppendField(p, "Connection", "Upgrade")
 	p = http1.AppendField(p, "Sec-WebSocket-Accept", websocket.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
-	for _, header := range []http.Header{w.Header(), cfg.agreed(ws)} {
+	for _, header := range []http.Header{unmanaged(w.Header()), unmanaged(cfg.Header), agreed(ws)} {
 		for name, values := range header {
-			if managed(name) {
-				continue
-			}
 			for _, value := range values {
 				if !http1.ValidToken(name) || !http1.ValidValue(value) {
 					return nil, &HandshakeError{
@@ -311,23 +311,23 @@ func (cfg *UpgradeConfig) response(w http.ResponseWriter, r *http.Request, ws *w
 	return http1.AppendHeadEnd(p), nil
 }
 
-// managed reports whether a field is reserved to the server.
-func managed(name string) bool {
-	switch http.CanonicalHeaderKey(name) {
-	case "Upgrade", "Connection", "Sec-Websocket-Accept", "Content-Length", "Content-Type", "Transfer-Encoding":
-		return true
-	}
-	return false
+// unmanaged returns the fields of h that are not reserved to the server.
+func unmanaged(h http.Header) http.Header {
+	h = h.Clone()
+	maps.DeleteFunc(h, func(name string, _ []string) bool {
+		switch http.CanonicalHeaderKey(name) {
+		case "Upgrade", "Connection", "Sec-Websocket-Accept", "Sec-Websocket-Protocol", "Sec-Websocket-Extensions",
+			"Content-Length", "Content-Type", "Transfer-Encoding":
+			return true
+		}
+		return false
+	})
+	return h
 }
 
-// agreed returns the fields of Header and those for the negotiated subprotocol and extension.
-func (cfg *UpgradeConfig) agreed(ws *websocket.Config) http.Header {
-	h := cfg.Header.Clone()
-	if h == nil {
-		h = http.Header{}
-	}
-	h.Del("Sec-WebSocket-Protocol")
-	h.Del("Sec-WebSocket-Extensions")
+// agreed returns the fields for the negotiated subprotocol and extension.
+func agreed(ws *websocket.Config) http.Header {
+	h := http.Header{}
 	if ws.Subprotocol != "" {
 		h.Set("Sec-WebSocket-Protocol", ws.Subprotocol)
 	}

@@ -17,8 +17,13 @@ func isExtendedConnect(r *http.Request) bool {
 // accept answers an extended CONNECT with 200 and returns its stream as a connection, which END_STREAM half-closes. On
 // other servers, a Send writes in the sender's goroutine, and a read continues after the ctx of a Recv has ended.
 func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *websocket.Config) (*chanio.Conn, error) {
-	for name, values := range cfg.agreed(ws) {
-		w.Header()[http.CanonicalHeaderKey(name)] = values
+	h := w.Header()
+	kept := unmanaged(h)
+	clear(h)
+	for _, fields := range []http.Header{kept, unmanaged(cfg.Header), agreed(ws)} {
+		for name, values := range fields {
+			h[http.CanonicalHeaderKey(name)] = values
+		}
 	}
 	if s := streamOf(w); s != nil {
 		return s.openTunnel(func(conn *chanio.Conn) { conn.OnDrain(func(error) {}) }) // the WebSocket handles a Shutdown

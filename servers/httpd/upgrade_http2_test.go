@@ -35,6 +35,27 @@ func extended(t *testing.T, h2 *http2.Conn, more ...http2.Field) (status string,
 	return strconv.Itoa(head.Status), fields, s
 }
 
+func TestOtherProtocolsOverHTTP2AreNotImplemented(t *testing.T) {
+	addr := start(t, WebSocket(sendBack, nil), nil)
+	nc, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	h2 := http2.NewClient(chanio.NewConn(nc, nil), nil)
+	ran := make(chan error, 1)
+	go func() { ran <- h2.Run(ctx) }()
+	s, err := h2.Open(ctx, []http2.Field{
+		{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "connect-udp"}, {Name: ":scheme", Value: "http"},
+		{Name: ":path", Value: "/"}, {Name: ":authority", Value: "a"}, {Name: "sec-websocket-version", Value: "13"},
+	}, false)
+	require.NoError(t, err)
+	head, err := s.Head(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 501, head.Status)
+	cancel()
+	<-ran
+}
+
 func TestWebSocketsOverHTTP2(t *testing.T) {
 	cfg := &UpgradeConfig{Subprotocols: []string{"weir"}}
 	cfg.WebSocket.Deflate = &websocket.Deflate{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -293,6 +294,30 @@ func TestWriterThatCannotBeHijackedIsSaid(t *testing.T) {
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 	require.ErrorContains(t, err, "*httptest.ResponseRecorder")
 	require.Equal(t, http.StatusNotImplemented, w.Code)
+}
+
+// TestFieldsOfTheHandshakeAreNotTakenFromHeaders sets fields that belong to the library, in the spelling of the RFC.
+func TestFieldsOfTheHandshakeAreNotTakenFromHeaders(t *testing.T) {
+	wrong := http.Header{
+		"Sec-WebSocket-Protocol": {"x"}, "Sec-Websocket-Extensions": {"x"}, "sec-websocket-version": {"12"}, "X-Other": {"kept"},
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		maps.Copy(w.Header(), wrong)
+		w.Header().Set("Sec-WebSocket-Protocol", "y")
+		conn, err := httpd.Upgrade(w, r, &httpd.UpgradeConfig{Subprotocols: []string{"chat"}, Header: wrong})
+		if err == nil {
+			_ = conn.Close() // the client closes too
+		}
+	})
+	everywhere(t, handler, func(t *testing.T, url string, client *httpc.Client) {
+		for _, offer := range [][]string{{"chat"}, nil} {
+			conn, err := client.DialWebSocket(within(t), url, &httpc.WebSocketConfig{Subprotocols: offer, Header: wrong})
+			require.NoError(t, err)
+			require.Equal(t, strings.Join(offer, ""), conn.Subprotocol())
+			require.Equal(t, "kept", conn.Handshake().Get("X-Other"))
+			_ = conn.Close() // the server closes too
+		}
+	})
 }
 
 func TestInvalidFieldsOfAHandlerAreNotSent(t *testing.T) {

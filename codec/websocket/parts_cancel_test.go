@@ -1,0 +1,134 @@
+package websocket_test
+
+import (
+	"bytes"
+	"compress/flate"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/codec/websocket"
+)
+
+// deflating is the Config of a Conn whose peer may refer to earlier messages.
+func deflating() *websocket.Config {
+	return &websocket.Config{Deflate: &websocket.Deflate{}, Extension: &websocket.Extension{}, PingAfter: -1}
+}
+
+func TestCancelledRecvPartsLeavesTheMessageWhole(t *testing.T) {
+	words := sentences(100_000)
+	for name, f := range map[string]websocket.Frame{
+		"plain":      text(words),
+		"compressed": compressed(fin, websocket.OpText, deflated(t, words)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, client bool) {
+				conn, peer := newRaw(t, client, deflating())
+				ended, cancel := context.WithCancel(peer.ctx)
+				cancel()
+				p := peer.bytes(f)
+				peer.write(p[:len(p)/4])
+				if f.RSV1 { // a plain one would have begun
+					short, cancel := context.WithTimeout(peer.ctx, time.Millisecond)
+					_, _, err := conn.RecvParts(short, 0)
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					cancel()
+				}
+				time.Sleep(time.Minute) // some is read ahead
+				_, _, err := conn.RecvParts(ended, 0)
+				require.ErrorIs(t, err, context.Canceled)
+				peer.write(p[len(p)/4:])
+				peer.send(text("next"))
+				for _, want := range []string{words, "next"} {
+					m, err := conn.In.Recv(peer.ctx)
+					require.NoError(t, err)
+					require.True(t, want == m.String(), "%d bytes", len(m.Data))
+				}
+			})
+		})
+	}
+}
+
+// TestLargeCompressedMessageThatWasReadAheadIsForRecvParts sends messages that exceed MaxMessage only when they are
+// uncompressed. The second refers to the first.
+func TestLargeCompressedMessageThatWasReadAheadIsForRecvParts(t *testing.T) {
+	words := strings.Repeat(sentences(20_000), 2)
+	var wire bytes.Buffer
+	z, err := flate.NewWriter(&wire, flate.DefaultCompression)
+	require.NoError(t, err)
+	next := func() websocket.Frame {
+		wire.Reset()
+		_, err := z.Write([]byte(words))
+		require.NoError(t, err)
+		require.NoError(t, z.Flush())
+		return compressed(fin, websocket.OpText, strings.TrimSuffix(wire.String(), "\x00\x00\xff\xff"))
+	}
+	first, second := next(), next()
+	start := func(t *testing.T, client bool, frames ...websocket.Frame) (*websocket.Conn, *raw) {
+		cfg := deflating()
+		cfg.MaxMessage = 30_000
+		conn, peer := newRaw(t, client, cfg)
+		peer.send(frames...)
+		return conn, peer
+	}
+	t.Run("in pieces", func(t *testing.T) {
+		bubble(t, func(t *testing.T, client bool) {
+			conn, peer := start(t, client, first, second)
+			for range 2 {
+				time.Sleep(time.Minute)
+				_, parts, err := conn.RecvParts(peer.ctx, 0)
+				require.NoError(t, err)
+				p, err := chanio.ReadAll(peer.ctx, parts, 1<<20)
+				require.NoError(t, err)
+				require.True(t, words == string(p))
+			}
+		})
+	})
+	t.Run("in pieces when a part was read ahead", func(t *testing.T) {
+		bubble(t, func(t *testing.T, client bool) {
+			conn, peer := start(t, client)
+			p := peer.bytes(first)
+			peer.write(p[:100])
+			time.Sleep(time.Minute)
+			sent := make(chan error, 1)
+			go func() { sent <- peer.conn.Out.Send(peer.ctx, p[100:]) }()
+			_, parts, err := conn.RecvParts(peer.ctx, 0)
+			require.NoError(t, err)
+			p, err = chanio.ReadAll(peer.ctx, parts, 1<<20)
+			require.NoError(t, err)
+			require.True(t, words == string(p))
+			require.NoError(t, <-sent)
+		})
+	})
+	t.Run("whole", func(t *testing.T) {
+		bubble(t, func(t *testing.T, client bool) {
+			conn, peer := start(t, client, first)
+			time.Sleep(time.Minute)
+			require.NoError(t, conn.Out.Err())
+			_, _, err := conn.In.TryRecv()
+			require.ErrorIs(t, err, codec.ErrTooLarge)
+			peer.expectClose(1009)
+		})
+	})
+}
+
+func TestTryRecvSkipsPartsThatAreClosed(t *testing.T) {
+	bubble(t, func(t *testing.T, client bool) {
+		conn, peer := newRaw(t, client, &websocket.Config{PingAfter: -1})
+		peer.send(frame(more, websocket.OpText, strings.Repeat("x", 40_000)))
+		_, parts, err := conn.RecvParts(peer.ctx, 0)
+		require.NoError(t, err)
+		require.NoError(t, parts.Close())
+		peer.send(frame(fin, websocket.OpContinuation, "x"), text("next"))
+		time.Sleep(time.Minute)
+		m, ok, err := conn.In.TryRecv()
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, "next", m.String())
+	})
+}
