@@ -91,7 +91,11 @@ func TestPlantedDefectsFailTheirCases(t *testing.T) {
 				if slices.Contains(planted.also, c.name) {
 					continue // it may fail, or hang, by chance
 				}
-				if v := s.judge(t, c); v.failed {
+				v := s.judge(t, c)
+				for try := 1; c.name == planted.fails && !v.failed && try < 5; try++ { // some show in most schedules only
+					v = s.judge(t, c)
+				}
+				if v.failed {
 					failed[c.name] = v.log
 				}
 			}
