@@ -27,6 +27,7 @@ func TestTimeoutsOfTheHeadDoNotBoundTheBody(t *testing.T) {
 		for name, r := range requests {
 			t.Run(proto+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
+					defer time.Sleep(time.Second) // net/http lingers when it closes a connection
 					var network chaniotest.Network
 					ln, err := network.Listen("server")
 					require.NoError(t, err)
