@@ -36,12 +36,20 @@ func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
 		}
 		return nil, c.lost(s, &attemptError{err: c.why(x, early(err)), sent: true, stale: reused && !arrived})
 	}
-	s.gotHead()
+	c.gotHead(x, s)
 	resp, err := c.response(x, s)
 	if err != nil {
 		return nil, c.lost(s, &attemptError{err: err, sent: true})
 	}
 	return resp, nil
+}
+
+// gotHead lifts the deadline of the head, so that it does not bound the body.
+func (c *conn) gotHead(x *exchange, s *sender) {
+	if s == nil && (x.expects || c.t.cfg.HeadTimeout > 0) {
+		c.headWithin(0)
+	}
+	s.gotHead()
 }
 
 // early converts io.EOF before the end of a head to io.ErrUnexpectedEOF.
