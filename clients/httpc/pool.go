@@ -177,10 +177,13 @@ func (p *pool) placeLocked(g *group) (old []*conn) {
 	return append(old, c)
 }
 
+// discard ends connections at once, each within endTime.
 func discard(cs []*conn) {
+	var ending sync.WaitGroup
 	for _, c := range cs {
-		c.end()
+		ending.Go(c.end)
 	}
+	ending.Wait()
 }
 
 func (p *pool) groupLocked(to target) *group {
