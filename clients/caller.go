@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -73,6 +74,7 @@ type Caller[R, W any] struct {
 	cfg   CallerConfig[R]
 	slots chan struct{} // one for each request without a reply
 	turn  chan struct{} // held while sending: the order of calls is that of requests
+	heard atomic.Uint64 // values received
 
 	mu      sync.Mutex
 	queue   []*request[R]          // in order
@@ -81,6 +83,7 @@ type Caller[R, W any] struct {
 	last    uint64                 // last number assigned
 	forgot  uint64
 	replies uint64
+	quits   bool          // a lost reply ends it if nothing has been received since the request was sent
 	err     error         // why it ended
 	closing chan struct{} // closed when further calls are rejected
 	done    chan struct{} // closed when it has ended
@@ -90,6 +93,7 @@ type Caller[R, W any] struct {
 // request is a request without a reply.
 type request[R any] struct {
 	id    uint64
+	heard uint64            // values received before it was sent
 	reply chan callReply[R] // buffered, so that a reply to a cancelled call does not block
 	timer *time.Timer       // forgets the request; nil while its call waits
 }
@@ -190,6 +194,7 @@ func (cl *Caller[R, W]) receive(ctx context.Context) {
 
 // deliver passes r to the call that it answers.
 func (cl *Caller[R, W]) deliver(r R) error {
+	cl.heard.Add(1)
 	if cl.cfg.Push != nil && cl.cfg.Push(r) {
 		return nil
 	}
@@ -261,7 +266,7 @@ func (cl *Caller[R, W]) forget(c *request[R]) {
 		return
 	}
 	cl.forgot++
-	if cl.tags == nil || uint64(len(cl.lost)) >= min(uint64(cl.cfg.MaxOutstanding), cl.tags.Max-uint64(cl.cfg.MaxOutstanding)) {
+	if cl.endsWithout(c) {
 		cl.mu.Unlock()
 		cl.fail(ErrLostReply)
 		return
@@ -270,6 +275,15 @@ func (cl *Caller[R, W]) forget(c *request[R]) {
 	cl.lost[c.id] = struct{}{}
 	cl.mu.Unlock()
 	<-cl.slots
+}
+
+// endsWithout reports whether the Caller ends because the reply to c is lost. The caller holds mu.
+func (cl *Caller[R, W]) endsWithout(c *request[R]) bool {
+	if cl.tags == nil || cl.quits && c.heard == cl.heard.Load() {
+		return true
+	}
+	most := uint64(cl.cfg.MaxOutstanding)
+	return uint64(len(cl.lost)) >= min(most, cl.tags.Max-most)
 }
 
 // fail ends the Caller with err and aborts its Duplex, unless it has ended. A panic of that Duplex is dropped, since err

@@ -108,6 +108,7 @@ func (cl *Caller[R, W]) register(c *request[R]) error {
 	if cl.err != nil {
 		return cl.notSent(cl.err)
 	}
+	c.heard = cl.heard.Load()
 	if cl.tags == nil {
 		cl.queue = append(cl.queue, c)
 		return nil

@@ -18,7 +18,8 @@ import (
 // ClientConfig configures a [Client]. A nil *ClientConfig and the zero value use the defaults.
 type ClientConfig[R, W any] struct {
 	// Tags, if not nil, defines how requests and replies carry the numbers that match them. nil means that replies come
-	// in the order of the requests (pipelining).
+	// in the order of the requests (pipelining). With numbers, a lost reply (see CallerConfig.Lost) ends the connection
+	// if nothing has arrived since its request was sent, because the peer may have vanished.
 	Tags *CallerTags[R, W]
 
 	// Caller configures how requests share a connection. Its Lost defaults to Timeout.
@@ -184,6 +185,7 @@ func (cl *Client[R, W]) connect() error {
 		}
 	}()
 	caller := newCaller(context.Background(), cl.fresh, cl.cfg.Tags, &cl.cfg.Caller)
+	caller.quits = true // before its first call
 	served = true
 	cl.set(caller, c, nil, nil)
 	select {

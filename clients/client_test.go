@@ -316,6 +316,42 @@ func TestClientMatchesRepliesByTag(t *testing.T) {
 	}, backwards)
 }
 
+// A peer that has vanished does not reset the connection. It is given up once a reply is lost and nothing has arrived
+// since that request. A peer that answers other requests keeps its connection.
+func TestClientLeavesAPeerThatHasVanished(t *testing.T) {
+	tag := &clients.CallerTags[string, string]{
+		Tag: func(w string, id uint64) string { return fmt.Sprint(id, " ", w) },
+		ID: func(r string) uint64 {
+			var id uint64
+			_, _ = fmt.Sscan(strings.TrimPrefix(r, "re: "), &id)
+			return id
+		},
+	}
+	vanishing := func(far *chanio.Duplex[string, string]) { // drops one request, answers the next, then drops all
+		_, _ = far.In.Recv(context.Background())
+		line, _ := far.In.Recv(context.Background())
+		_ = far.Out.Send(context.Background(), "re: "+line)
+		for range far.In.All(context.Background()) {
+		}
+	}
+	cfg := clients.ClientConfig[string, string]{Tags: tag, Timeout: 2 * time.Second}
+	asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+		_, err := cl.Call(t.Context(), "dropped")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		_, err = cl.Call(t.Context(), "answered")
+		require.NoError(t, err)
+		time.Sleep(3 * time.Second)
+		require.Equal(t, clients.Connected, cl.State().Phase, "it has answered since")
+		_, err = cl.Call(t.Context(), "lost")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		_, err = cl.Call(t.Context(), "over the next one")
+		require.NoError(t, err)
+		require.Equal(t, 2, s.dialled)
+	}, vanishing, answerAll)
+}
+
 func TestClientShutdownWaitsForReplies(t *testing.T) {
 	slow := func(far *chanio.Duplex[string, string]) {
 		line, _ := far.In.Recv(context.Background())

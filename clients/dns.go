@@ -115,6 +115,8 @@ type DNSResolver struct {
 	types []dnsmessage.Type
 	cache *dnscache.Cache[question, []netip.Addr] // an empty value means that the name or family does not exist
 	turn  atomic.Uint32                           // the server to start with, if Rotate is set
+
+	hasRoute func(netip.Addr) bool // replaced by tests
 }
 
 // question is the key of the cache: an absolute name in lower case, and a type.
@@ -125,7 +127,7 @@ type question struct {
 
 // NewDNSResolver returns a DNSResolver. cfg may be nil. It fails if a server is not an IP address.
 func NewDNSResolver(cfg *DNSConfig) (*DNSResolver, error) {
-	r := &DNSResolver{}
+	r := &DNSResolver{hasRoute: hasRoute}
 	if cfg != nil {
 		r.cfg = *cfg
 	}
@@ -213,8 +215,8 @@ func (cfg *DNSConfig) check() error {
 // LookupAddrs returns the addresses of the first candidate name (see Search) that has any, in the configured order of
 // families. It follows aliases. If host is an IP address, it returns that.
 //
-// When there is an IPv4 address, LookupAddrs waits at most another 250 ms for IPv6, because some servers never answer
-// for it. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does not answer.
+// When there is an IPv4 address to which this machine has a route, LookupAddrs waits at most another 250 ms for IPv6,
+// because some servers never answer for it. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does not answer.
 // The error is the last failure, or that there is no such host.
 func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {

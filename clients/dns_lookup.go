@@ -63,7 +63,11 @@ func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]net
 		got[i], errs[i] = r.remembered(ctx, question{name, r.types[i]})
 		returned = true
 		if r.types[i] == dnsmessage.TypeA && len(got[i]) > 0 {
-			late = time.AfterFunc(patience, cancel)
+			late = time.AfterFunc(patience, func() {
+				if r.hasRoute(got[i][0]) { // otherwise only IPv6 is of use
+					cancel()
+				}
+			})
 		}
 	}
 	other.Go(func() { ask(1) })
@@ -73,6 +77,17 @@ func (r *DNSResolver) lookupBoth(ctx context.Context, name string) (got [2][]net
 		late.Stop()
 	}
 	return got, errs
+}
+
+// hasRoute reports whether this machine has a route to addr. It sends nothing.
+func hasRoute(addr netip.Addr) bool {
+	const anyPort = 9
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, anyPort)))
+	if err != nil {
+		return !isNoRoute(err)
+	}
+	_ = c.Close() // nothing was sent
+	return true
 }
 
 // remembered returns the cached answer to q, or queries it.

@@ -598,15 +598,32 @@ func TestDNSAliasesThatLeadNowhereFail(t *testing.T) {
 func TestDNSDoesNotWaitLongForIPv6WhenItHasIPv4(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		if q.typ == dnsmessage.TypeA {
-			send(q.with(60, aRecord("10.1.0.1")))
+			send(q.with(60, aRecord("127.0.0.1"))) // every machine has a route to it
 		}
 	}
 	inDNS(t, clients.DNSConfig{}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
 		start := time.Now()
 		got, err := r.LookupAddrs(t.Context(), "a.test")
 		require.NoError(t, err)
-		require.Equal(t, addrs("10.1.0.1"), got)
+		require.Equal(t, addrs("127.0.0.1"), got)
 		require.Equal(t, 250*time.Millisecond, time.Since(start))
+	})
+}
+
+// A machine without IPv4 has no use for an answer with IPv4 addresses alone.
+func TestDNSWaitsForIPv6WhereIPv4HasNoRoute(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.typ == dnsmessage.TypeA {
+			send(q.with(3600, aRecord("10.1.0.1")))
+			return
+		}
+		time.AfterFunc(time.Second, func() { send(q.with(60, aaaaRecord("2001:db8::1"))) })
+	}
+	inDNS(t, clients.DNSConfig{}, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		r.SetHasRoute(func(a netip.Addr) bool { return !a.Is4() })
+		got, err := r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		require.Equal(t, addrs("2001:db8::1", "10.1.0.1"), got)
 	})
 }
 

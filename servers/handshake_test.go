@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -413,6 +414,28 @@ func TestServeWaitsForHooksOfHandshakes(t *testing.T) {
 		require.NoError(t, <-result)
 		require.NoError(t, nc.Close())
 	})
+}
+
+// Hooks.Closed of a connection that no handler has received has returned when Serve returns, too. The reset of a new TCP
+// connection takes a moment.
+func TestServeWaitsForTheEndOfRejectedConnections(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var closed atomic.Int32
+	ln, err := servers.ListenTCP("127.0.0.1:0", &servers.Config{Hooks: &servers.Hooks{
+		Opened: func(c *chanio.Conn, _ time.Duration) {
+			c.Out.Abort(nil)
+			cancel()
+		},
+		Closed: func(*chanio.Conn) { closed.Add(1) },
+	}})
+	require.NoError(t, err)
+	result := serveOn(t, ctx, ln, echo)
+	nc, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	defer nc.Close()
+	require.NoError(t, <-result)
+	require.EqualValues(t, 1, closed.Load())
 }
 
 // A connection whose handshake ends during a shutdown is asked to finish like the others.

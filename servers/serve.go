@@ -12,8 +12,9 @@ import (
 	"github.com/weir-go/weir/internal/leanctx"
 )
 
-// Serve calls handle for each connection, in a goroutine of its own. It returns when accepting has ended and all
-// handlers have returned. It is the only receiver of Conns, and a second call panics.
+// Serve calls handle for each connection, in a goroutine of its own. It returns when accepting has ended, all
+// handlers have returned and all connections have been released. It is the only receiver of Conns, and a second call
+// panics.
 //
 // # When a handler returns
 //
@@ -64,6 +65,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 		l.handshakes.wait()
 	}
 	s.handlers.Wait()
+	l.awaitEmpty()
 	return err
 }
 

@@ -103,11 +103,7 @@ func (l *Listener) drain() <-chan struct{} {
 	if l.state != aborting {
 		l.state = draining
 	}
-	if l.drained == nil {
-		l.drained = make(chan struct{})
-	}
-	drained := l.drained
-	l.check()
+	drained := l.emptyLocked()
 	conns := l.conns()
 	l.mu.Unlock()
 	if l.handshakes != nil {
@@ -117,6 +113,23 @@ func (l *Listener) drain() <-chan struct{} {
 		l.tell(c)
 	}
 	return drained
+}
+
+// emptyLocked returns a channel that is closed when all connections have ended and no more will come.
+func (l *Listener) emptyLocked() <-chan struct{} {
+	if l.drained == nil {
+		l.drained = make(chan struct{})
+	}
+	l.check()
+	return l.drained
+}
+
+// awaitEmpty waits until all connections have ended, also those that no handler has received.
+func (l *Listener) awaitEmpty() {
+	l.mu.Lock()
+	empty := l.emptyLocked()
+	l.mu.Unlock()
+	<-empty
 }
 
 // abortCause returns why all connections are being aborted, or nil if they are not.

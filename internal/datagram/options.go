@@ -78,7 +78,7 @@ func (o Options) control(network, address string, c syscall.RawConn) error {
 		return err
 	}
 	if o.Control != nil {
-		return o.Control(network, address, c)
+		return socket.Guarded(o.Control)(network, address, c)
 	}
 	return nil
 }

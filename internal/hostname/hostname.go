@@ -13,7 +13,7 @@ import (
 // ASCII returns host in ASCII (RFC 5891) and lower case, without the final dot. It rejects what cannot be a host name.
 // It accepts characters that DNS does not forbid, such as underscores, and IPv4 addresses, which look like names.
 func ASCII(host string) (string, error) {
-	name := strings.TrimSuffix(host, ".")
+	name := host
 	if !isASCII(name) {
 		ascii, err := idna.Lookup.ToASCII(name)
 		if err != nil {
@@ -21,6 +21,7 @@ func ASCII(host string) (string, error) {
 		}
 		name = ascii
 	}
+	name = strings.TrimSuffix(name, ".") // also one that was written in another script
 	if len(name) > 253 || slices.ContainsFunc(strings.Split(name, "."), badLabel) {
 		return "", errors.New("not a valid host name: it is 1 to 63 bytes between dots, 253 in all, without spaces")
 	}

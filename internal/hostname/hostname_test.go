@@ -11,6 +11,7 @@ func TestNamesAreBroughtIntoOneForm(t *testing.T) {
 	for host, want := range map[string]string{
 		"Example.ORG": "example.org", "example.org.": "example.org", "BÜCHER.example.": "xn--bcher-kva.example",
 		"xn--bcher-kva.example": "xn--bcher-kva.example", "_sip._tcp.example": "_sip._tcp.example", "a": "a", "10.0.0.1": "10.0.0.1",
+		"example。org。": "example.org", "bücher。example．": "xn--bcher-kva.example",
 		strings.Repeat("a", 63) + ".b": strings.Repeat("a", 63) + ".b", strings.Repeat("a.", 126) + "a": strings.Repeat("a.", 126) + "a",
 	} {
 		got, err := ASCII(host)
@@ -21,7 +22,7 @@ func TestNamesAreBroughtIntoOneForm(t *testing.T) {
 
 func TestWhatCannotBeANameIsRefused(t *testing.T) {
 	for _, host := range []string{
-		"", ".", "a..b", ".a", "a b", "a\x00b", "a\r\nb", "a\x7f", strings.Repeat("a", 64), strings.Repeat("a.", 126) + "ab", "\u00ad", "a\u0080", "a\u2028b",
+		"", ".", "a..b", ".a", "a b", "a\x00b", "a\r\nb", "a\x7f", strings.Repeat("a", 64), strings.Repeat("a.", 126) + "ab", "\u00ad", "。", "a。。", "a\u0080", "a\u2028b",
 	} {
 		_, err := ASCII(host)
 		require.ErrorContains(t, err, "not a valid host name", "%q", host)

@@ -4,6 +4,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/weir-go/weir/internal/guard"
 )
 
 const (
@@ -20,12 +22,15 @@ func (o Options) keepAlive() net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: d > 0, Idle: d, Interval: d, Count: keepAliveProbes}
 }
 
+// Control sets options of a socket before it is bound or connected, as in [net.Dialer].
+type Control = func(network, address string, c syscall.RawConn) error
+
 // Options are the options of a TCP socket. KeepAlive 0 means 15 s, negative none.
 type Options struct {
 	KeepAlive time.Duration
 	Delay     bool
 	ReusePort bool
-	Control   func(network, address string, c syscall.RawConn) error
+	Control   Control
 
 	// Existing means that the listening socket was not created with these options, so accepted sockets do not inherit
 	// them.
@@ -34,7 +39,7 @@ type Options struct {
 
 // ListenConfig returns a net.ListenConfig with the options that accepted sockets inherit.
 func (o Options) ListenConfig() *net.ListenConfig {
-	lc := &net.ListenConfig{KeepAlive: o.KeepAlive, KeepAliveConfig: o.keepAlive(), Control: o.Control}
+	lc := &net.ListenConfig{KeepAlive: o.KeepAlive, KeepAliveConfig: o.keepAlive(), Control: Guarded(o.Control)}
 	if o.ReusePort {
 		lc.Control = o.reuse
 	}
@@ -46,12 +51,25 @@ func (o Options) reuse(network, address string, c syscall.RawConn) error {
 	if err := reusePort(c); err != nil || o.Control == nil {
 		return err
 	}
-	return o.Control(network, address, c)
+	return Guarded(o.Control)(network, address, c)
+}
+
+// Guarded returns control with its panics turned into errors, because package net closes the socket only after an error.
+func Guarded(control Control) Control {
+	if control == nil {
+		return nil
+	}
+	return func(network, address string, c syscall.RawConn) (err error) {
+		if panicked := guard.Call(func() { err = control(network, address, c) }); panicked != nil {
+			return panicked
+		}
+		return err
+	}
 }
 
 // Dialer returns a net.Dialer with these options.
 func (o Options) Dialer() *net.Dialer {
-	return &net.Dialer{KeepAlive: o.KeepAlive, KeepAliveConfig: o.keepAlive(), Control: o.Control}
+	return &net.Dialer{KeepAlive: o.KeepAlive, KeepAliveConfig: o.keepAlive(), Control: Guarded(o.Control)}
 }
 
 // Apply sets the options that the net package does not set on a new connection. There are some only with Delay or
