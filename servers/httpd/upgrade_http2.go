@@ -22,7 +22,8 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 	clear(h)
 	for _, fields := range []http.Header{kept, unmanaged(cfg.Header), agreed(ws)} {
 		for name, values := range fields {
-			h[http.CanonicalHeaderKey(name)] = values
+			name = http.CanonicalHeaderKey(name)
+			h[name] = append(h[name], values...)
 		}
 	}
 	if s := streamOf(w); s != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -130,4 +131,35 @@ func sendBack(ctx context.Context, conn *websocket.Conn) error {
 		}
 	}
 	return nil
+}
+
+func TestFieldsOfTheHandlerAndOfTheConfigAreJoined(t *testing.T) {
+	handler := WebSocket(sendBack, &UpgradeConfig{Header: http.Header{"Set-Cookie": {"b=2"}}})
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "a=1")
+		handler.ServeHTTP(w, r)
+	}), nil)
+	nc, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	h2 := http2.NewClient(chanio.NewConn(nc, nil), nil)
+	ran := make(chan error, 1)
+	go func() { ran <- h2.Run(ctx) }()
+	s, err := h2.Open(ctx, []http2.Field{
+		{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "websocket"}, {Name: ":scheme", Value: "http"},
+		{Name: ":path", Value: "/"}, {Name: ":authority", Value: "a"}, {Name: "sec-websocket-version", Value: "13"},
+	}, false)
+	require.NoError(t, err)
+	head, err := s.Head(ctx)
+	require.NoError(t, err)
+	var cookies []string
+	for _, f := range head.Fields {
+		if f.Name == "set-cookie" {
+			cookies = append(cookies, f.Value)
+		}
+	}
+	require.Equal(t, []string{"a=1", "b=2"}, cookies)
+	cancel()
+	<-ran
 }
