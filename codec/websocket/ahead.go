@@ -62,12 +62,30 @@ func (c *Conn) guardedMessage(ctx context.Context) (m Message, err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			err = c.rd.judge(ctx, &CloseError{Code: InternalError, Local: true, Err: chanio.Recovered(recover())})
+			crash := chanio.Recovered(recover())
+			if err = c.rd.err; err == nil {
+				err = c.rd.judge(ctx, &CloseError{Code: InternalError, Local: true, Err: crash})
+			}
 		}
 	}()
 	m, err = c.rd.message(ctx, true)
 	returned = true
 	return m, err
+}
+
+// guard runs f in a goroutine of the Conn. A panic of a writer below that is the user's ends the connection.
+func (c *Conn) guard(f func()) {
+	returned := false
+	defer func() {
+		if !returned {
+			crash := &CloseError{Code: InternalError, Local: true, Err: chanio.Recovered(recover())}
+			c.w.end.Set(crash)
+			c.inEnd.Set(crash)
+			c.conn.Abort(crash)
+		}
+	}()
+	f()
+	returned = true
 }
 
 // enqueue adds a message that was read ahead. Only the first may have a lease.
@@ -200,7 +218,10 @@ func (c *Conn) rouse() {
 	}
 }
 
-// look is the timer's function. It starts reading ahead if nobody receives, and checks that the peer is alive.
+// timed is the timer's function.
+func (c *Conn) timed() { c.guard(c.look) }
+
+// look starts reading ahead if nobody receives, and checks that the peer is alive.
 func (c *Conn) look() {
 	out := c.w.backlog()
 	c.mu.Lock()

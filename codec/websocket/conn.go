@@ -118,12 +118,12 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 	c.rd.budget = unbounded
 	c.hear()
 	c.mu.Lock()
-	c.timer = time.AfterFunc(c.tick(), c.look) // before the functions that use it can be called
+	c.timer = time.AfterFunc(c.tick(), c.timed) // before the functions that use it can be called
 	c.mu.Unlock()
-	c.undrain = conn.OnDrain(func(error) { c.goAway() })
+	c.undrain = conn.OnDrain(func(error) { c.guard(c.goAway) })
 	if cfg != nil && cfg.Context != nil {
 		ctx := cfg.Context
-		c.detach = afterFunc(ctx, func() { c.contextEnded(ctx) })
+		c.detach = afterFunc(ctx, func() { c.guard(func() { c.contextEnded(ctx) }) })
 	}
 	conn.Out.OnDone(c.lowEnded)
 	return c

@@ -101,7 +101,7 @@ func (c *Conn) answer(payload []byte) {
 	q.busy = true
 	q.mu.Unlock()
 	if !busy {
-		go q.send(c) // ends with the connection at the latest
+		go c.guard(func() { q.send(c) }) // ends with the connection at the latest
 	}
 }
 

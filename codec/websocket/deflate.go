@@ -129,16 +129,19 @@ func (z *deflater) free() {
 const tail = "\x00\x00\xff\xff"
 
 // compress compresses one message. The result is valid until the next call. If the negotiated window is smaller than
-// that of the compressor, it resets the compressor before a reference could reach beyond the window.
+// that of the compressor, it resets the compressor before a reference could reach beyond the window. Until the caller sets
+// keep again, because the result is sent, nothing may refer to p: the Compressor may fail, or panic.
 func (z *deflater) compress(p []byte) ([]byte, error) {
 	z.out.Reset()
+	keep := z.keep
+	z.keep = false
 	step := len(p)
 	if z.bits < maxBits {
 		step = 1 << z.bits
 	}
 	for first := true; first || len(p) > 0; first = false {
 		n := min(step, len(p))
-		if first && !z.keep || z.bits < maxBits && z.held+n > step {
+		if first && !keep || z.bits < maxBits && z.held+n > step {
 			z.w.Reset(&z.out)
 			z.held = 0
 		}

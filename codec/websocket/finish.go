@@ -166,7 +166,7 @@ func (c *Conn) startFinish() {
 	c.finishing = true
 	c.mu.Unlock()
 	if !started {
-		go c.finish() // ends within CloseTimeout and the linger of the connection
+		go c.guard(c.finish) // ends within CloseTimeout and the linger of the connection
 	}
 }
 
@@ -244,9 +244,11 @@ func (c *Conn) abort(cause error) {
 	c.finishing = true
 	c.mu.Unlock()
 	c.inEnd.Set(cause)
-	if finishing || !c.tellWhy(cause) {
-		c.conn.Abort(cause)
-	}
+	c.guard(func() {
+		if finishing || !c.tellWhy(cause) {
+			c.conn.Abort(cause)
+		}
+	})
 }
 
 // tellWhy sends the Close frame of an abort, if cause has a code that may be sent, and closes the connection within its
@@ -269,7 +271,7 @@ func (c *Conn) tellWhy(cause error) bool {
 		return false
 	}
 	c.interrupt()
-	go func() {
+	go c.guard(func() {
 		if !sent {
 			err = c.tellLater(frame, entered)
 		}
@@ -278,7 +280,7 @@ func (c *Conn) tellWhy(cause error) bool {
 			return
 		}
 		_ = c.conn.Close() // within the linger of the connection
-	}()
+	})
 	return true
 }
 

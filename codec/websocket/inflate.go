@@ -3,10 +3,13 @@ package websocket
 import (
 	"bytes"
 	"compress/flate"
+	"context"
 	"errors"
 	"io"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // inflating is one compressed message while it is uncompressed. Its data is at hand, so it never waits.
@@ -132,6 +135,24 @@ func (r *reader) endInflating(f *inflating) {
 		f.window = nil
 	}
 	f.end()
+}
+
+// uncompress calls f, which uses a reader of the user. If that panics, the connection ends, and the panic continues.
+func (r *reader) uncompress(f func() (Message, error)) (m Message, err error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		_ = r.judge(context.Background(), &CloseError{Code: InternalError, Local: true, Err: chanio.Recovered(v)})
+		if v != nil {
+			panic(v)
+		}
+	}()
+	m, err = f()
+	returned = true
+	return m, err
 }
 
 // wholeCompressed is whole for a compressed message. One that is read ahead and turns out to be too large stays

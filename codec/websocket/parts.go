@@ -322,7 +322,14 @@ func (s *sentParts) frame(ctx context.Context, first byte, p []byte) error {
 
 // close ends the message.
 func (s *sentParts) close() error {
-	s.turn <- struct{}{}
+	ctx, stop := s.conn.w.end.Lingering()
+	defer stop()
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done(): // a piece waits for room
+		s.abort(chanio.Cause(ctx))
+		return chanio.Cause(ctx)
+	}
 	defer func() { <-s.turn }()
 	if s.over {
 		return nil
@@ -334,9 +341,11 @@ func (s *sentParts) close() error {
 		s.conn.Out.Abort(err)
 		return err
 	}
-	ctx, stop := s.conn.w.end.Lingering()
-	defer stop()
-	return s.frame(ctx, bitFin|byte(s.op), nil)
+	err := s.frame(ctx, bitFin|byte(s.op), nil)
+	if err != nil { // no other message can follow
+		s.conn.Out.Abort(err)
+	}
+	return err
 }
 
 // abort ends the connection, unless the message had ended.

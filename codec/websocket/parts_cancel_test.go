@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -131,4 +132,35 @@ func TestTryRecvSkipsPartsThatAreClosed(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, "next", m.String())
 	})
+}
+
+// TestRecvPartsAfterASkippedMessageHasNoLimit has the rest of the skipped message read ahead, and some of the next one.
+func TestRecvPartsAfterASkippedMessageHasNoLimit(t *testing.T) {
+	words := strings.Repeat(sentences(2000), 25)
+	for _, packed := range []bool{false, true} {
+		bubble(t, func(t *testing.T, client bool) {
+			cfg := deflating()
+			cfg.MaxMessage = 10_000
+			conn, peer := newRaw(t, client, cfg)
+			peer.send(frame(false, websocket.OpText, "skipped"))
+			_, in, err := conn.RecvParts(peer.ctx, 0)
+			require.NoError(t, err)
+			require.NoError(t, in.Close())
+			peer.send(frame(true, websocket.OpContinuation, "too"))
+			if packed {
+				peer.send(compressed(fin, websocket.OpText, deflated(t, words)))
+			} else {
+				peer.send(frame(false, websocket.OpText, words[:100]))
+			}
+			time.Sleep(time.Minute)
+			if !packed {
+				go peer.send(frame(true, websocket.OpContinuation, words[100:]))
+			}
+			_, in, err = conn.RecvParts(peer.ctx, 0)
+			require.NoError(t, err)
+			p, err := io.ReadAll(chanio.NewReader(peer.ctx, in))
+			require.NoError(t, err)
+			require.True(t, words == string(p), "%d bytes", len(p))
+		})
+	}
 }

@@ -74,7 +74,7 @@ func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) 
 	}
 	for {
 		if r.inflating != nil {
-			m, err = r.inflatedPart()
+			m, err = r.uncompress(r.inflatedPart)
 			if err == nil {
 				return m, nil
 			}
@@ -353,7 +353,7 @@ func (r *reader) drop() {
 // whole returns the complete message.
 func (r *reader) whole() (m Message, err error) {
 	if r.compressed {
-		return r.wholeCompressed()
+		return r.uncompress(r.wholeCompressed)
 	}
 	m = Message{Kind: r.kind, Data: r.buf}
 	lease := r.lease

@@ -98,6 +98,9 @@ func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
 func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
 	for {
 		if _, ok := c.fromQueue(m); !ok {
+			if c.rd.parts { // a message before was skipped
+				c.rd.divide()
+			}
 			if *m, err = c.rd.message(ctx, true); err != nil {
 				return err
 			}

@@ -223,6 +223,25 @@ func (s *eventWriter) abort(error) {
 	<-s.stopped
 }
 
+// guardedKeepAlive is keepAlive in a goroutine of this package. A panic of the ResponseWriter, which may be that of a
+// user's middleware, ends the stream.
+func (s *eventWriter) guardedKeepAlive(r *http.Request) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		v := recover()
+		crash := chanio.Recovered(v)
+		if v != http.ErrAbortHandler {
+			logf(r, "httpd: %s %q: events: %v\n%s", r.Method, r.RequestURI, crash, crash.Stack)
+		}
+		s.end.Set(crash)
+	}()
+	s.keepAlive()
+	returned = true
+}
+
 // keepAlive sends heartbeats until the stream has ended.
 func (s *eventWriter) keepAlive() {
 	timer := time.NewTimer(max(s.cfg.Heartbeat, time.Millisecond))

@@ -3,6 +3,7 @@ package httpd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -63,7 +64,7 @@ func Events(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*chanio.
 	go func() { // close and abort wait for it
 		defer close(s.stopped)
 		defer leave()
-		s.keepAlive()
+		s.guardedKeepAlive(r)
 	}()
 	return chanio.NewSink(chanio.SinkHooks[sse.Event]{
 		Send: s.send, SendAll: s.sendAll, Close: s.close, Abort: s.abort, Cork: s.cork, End: &s.end,
@@ -92,6 +93,10 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 				report(w, r, "events", err)
 			}
 			events.Abort(err)
+			cut()
+		}
+		var crash *chanio.PanicError
+		if errors.As(events.Err(), &crash) { // of the goroutine of heartbeats
 			cut()
 		}
 		_ = events.Close() // the client may have disconnected

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,8 @@ func IsUpgrade(r *http.Request) bool {
 //
 // The connection ends with the context of r, and so when the handler returns: with 1000, or with the code of a
 // [*websocket.CloseError] that is the context's cause. Over HTTP/1.1, conn.Detach separates it from the context.
+// Over HTTP/2 on a server of net/http, which permits no write after the handler has returned, the handler must close the
+// connection itself.
 // [WebSocket] is a handler that closes the connection according to the error returned.
 func Upgrade(w http.ResponseWriter, r *http.Request, cfg *UpgradeConfig) (*websocket.Conn, error) {
 	return upgrade(r.Context(), w, r, cfg)
@@ -295,20 +298,34 @@ func (cfg *UpgradeConfig) response(w http.ResponseWriter, r *http.Request, ws *w
 	p = http1.AppendField(p, "Upgrade", "websocket")
 	p = http1.AppendField(p, "Connection", "Upgrade")
 	p = http1.AppendField(p, "Sec-WebSocket-Accept", websocket.AcceptKey(r.Header.Get("Sec-WebSocket-Key")))
-	for _, header := range []http.Header{unmanaged(w.Header()), unmanaged(cfg.Header), agreed(ws)} {
-		for name, values := range header {
-			for _, value := range values {
-				if !http1.ValidToken(name) || !http1.ValidValue(value) {
-					return nil, &HandshakeError{
-						Status: http.StatusInternalServerError, Reason: http.StatusText(http.StatusInternalServerError),
-						Err: fmt.Errorf("invalid field %q in the response", name),
-					}
-				}
-				p = http1.AppendField(p, name, value)
-			}
+	header, err := cfg.header(w, ws)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range header {
+		for _, value := range values {
+			p = http1.AppendField(p, name, value)
 		}
 	}
 	return http1.AppendHeadEnd(p), nil
+}
+
+// header returns the fields of the response that do not depend on the version of HTTP.
+func (cfg *UpgradeConfig) header(w http.ResponseWriter, ws *websocket.Config) (http.Header, error) {
+	all := http.Header{}
+	for _, header := range []http.Header{unmanaged(w.Header()), unmanaged(cfg.Header), agreed(ws)} {
+		for name, values := range header {
+			if !http1.ValidToken(name) || slices.ContainsFunc(values, func(v string) bool { return !http1.ValidValue(v) }) {
+				return nil, &HandshakeError{
+					Status: http.StatusInternalServerError, Reason: http.StatusText(http.StatusInternalServerError),
+					Err: fmt.Errorf("invalid field %q in the response", name),
+				}
+			}
+			name = http.CanonicalHeaderKey(name)
+			all[name] = append(all[name], values...)
+		}
+	}
+	return all, nil
 }
 
 // unmanaged returns the fields of h that are not reserved to the server.

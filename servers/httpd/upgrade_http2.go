@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/weir-go/weir/chanio"
@@ -17,14 +18,12 @@ func isExtendedConnect(r *http.Request) bool {
 // accept answers an extended CONNECT with 200 and returns its stream as a connection, which END_STREAM half-closes. On
 // other servers, a Send writes in the sender's goroutine, and a read continues after the ctx of a Recv has ended.
 func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *websocket.Config) (*chanio.Conn, error) {
-	h := w.Header()
-	kept := unmanaged(h)
-	clear(h)
-	for _, fields := range []http.Header{kept, unmanaged(cfg.Header), agreed(ws)} {
-		for name, values := range fields {
-			h[http.CanonicalHeaderKey(name)] = values
-		}
+	header, err := cfg.header(w, ws)
+	if err != nil {
+		return nil, err
 	}
+	clear(w.Header())
+	maps.Copy(w.Header(), header)
 	if s := streamOf(w); s != nil {
 		return s.openTunnel(func(conn *chanio.Conn) { conn.OnDrain(func(error) {}) }) // the WebSocket handles a Shutdown
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -130,4 +131,44 @@ func sendBack(ctx context.Context, conn *websocket.Conn) error {
 		}
 	}
 	return nil
+}
+
+func TestFieldsOfTheHandlerAndOfTheConfigAreJoined(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Set-Cookie", "a=1")
+		cfg := &UpgradeConfig{Header: http.Header{"Set-Cookie": {r.URL.Query().Get("cookie")}}}
+		WebSocket(sendBack, cfg).ServeHTTP(w, r)
+	})
+	nc, err := net.Dial("tcp", start(t, handler, nil))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	h2 := http2.NewClient(chanio.NewConn(nc, nil), nil)
+	ran := make(chan error, 1)
+	go func() { ran <- h2.Run(ctx) }()
+	for path, want := range map[string]struct {
+		status  int
+		cookies []string
+	}{
+		"/?cookie=b":    {200, []string{"a=1", "b"}},
+		"/?cookie=%0Ab": {500, []string{"a=1"}},
+	} {
+		s, err := h2.Open(ctx, []http2.Field{
+			{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "websocket"}, {Name: ":scheme", Value: "http"},
+			{Name: ":path", Value: path}, {Name: ":authority", Value: "a"}, {Name: "sec-websocket-version", Value: "13"},
+		}, false)
+		require.NoError(t, err)
+		head, err := s.Head(ctx)
+		require.NoError(t, err)
+		require.Equal(t, want.status, head.Status)
+		var cookies []string
+		for _, f := range head.Fields {
+			if f.Name == "set-cookie" {
+				cookies = append(cookies, f.Value)
+			}
+		}
+		require.Equal(t, want.cookies, cookies)
+	}
+	cancel()
+	<-ran
 }

@@ -21,9 +21,11 @@ package coder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
+	"unicode/utf8"
 
 	ws "github.com/coder/websocket"
 
@@ -36,7 +38,7 @@ import (
 // 1000. Out.Abort sends the code of its cause if that is a *websocket.CloseError, and otherwise sends none. The size of a
 // message is limited by c.SetReadLimit, 32 KiB by default.
 func Duplex(c *ws.Conn) *chanio.Duplex[websocket.Message, websocket.Message] {
-	d := &duplex{c: c, released: make(chan struct{})}
+	d := &duplex{c: c, released: make(chan struct{}), writing: make(chan struct{}, 1)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return &chanio.Duplex[websocket.Message, websocket.Message]{
 		In: chanio.NewSource(chanio.SourceHooks[websocket.Message]{
@@ -58,6 +60,7 @@ type duplex struct {
 	out      chanio.End
 	once     sync.Once
 	released chan struct{}
+	writing  chan struct{} // full while a message is written
 
 	mu   sync.Mutex
 	read chan result // of a read that goes on, or nil
@@ -70,31 +73,41 @@ type result struct {
 
 // next waits for a message. The read is its own goroutine, so that ctx does not end the connection.
 func (d *duplex) next(ctx context.Context) (websocket.Message, error) {
+	read := d.reading()
+	select {
+	case got := <-read:
+		return d.got(got)
+	case <-ctx.Done():
+		return websocket.Message{}, chanio.Cause(ctx)
+	case <-d.ctx.Done():
+		return websocket.Message{}, net.ErrClosed
+	}
+}
+
+// reading returns the read that goes on. It starts one if there is none.
+func (d *duplex) reading() <-chan result {
 	d.mu.Lock()
-	read := d.read
-	if read == nil {
-		read = make(chan result, 1)
+	defer d.mu.Unlock()
+	if d.read == nil {
+		read := make(chan result, 1)
 		d.read = read
 		go func() { // ends with the connection at the latest
 			kind, p, err := d.c.Read(d.ctx)
 			read <- result{websocket.Message{Kind: websocket.Kind(kind), Data: p}, err}
 		}()
 	}
+	return d.read
+}
+
+// got returns the result of the read, which is over.
+func (d *duplex) got(r result) (websocket.Message, error) {
+	d.mu.Lock()
+	d.read = nil
 	d.mu.Unlock()
-	select {
-	case got := <-read:
-		d.mu.Lock()
-		d.read = nil
-		d.mu.Unlock()
-		if got.err != nil {
-			return websocket.Message{}, d.ended(got.err)
-		}
-		return got.m, nil
-	case <-ctx.Done():
-		return websocket.Message{}, chanio.Cause(ctx)
-	case <-d.ctx.Done():
-		return websocket.Message{}, net.ErrClosed
+	if r.err != nil {
+		return websocket.Message{}, d.ended(r.err)
 	}
+	return r.m, nil
 }
 
 // ended makes the end of a read that of a stream. Whatever it is, the connection is over.
@@ -104,6 +117,10 @@ func (d *duplex) ended(err error) error {
 	switch {
 	case d.ctx.Err() != nil:
 		return net.ErrClosed
+	case errors.Is(err, ws.ErrMessageTooBig):
+		err = &websocket.CloseError{Code: websocket.TooBig, Local: true, Err: errors.Join(websocket.ErrTooLarge, err)}
+		d.out.Set(err)
+		return err
 	case !errors.As(err, &closed):
 		err = &websocket.CloseError{Code: websocket.Abnormal, Err: notEOF(err)}
 		d.out.Set(err)
@@ -128,12 +145,22 @@ func notEOF(err error) error {
 }
 
 func (d *duplex) send(ctx context.Context, m websocket.Message) error {
-	if m.Kind != websocket.TextMessage && m.Kind != websocket.BinaryMessage {
-		return websocket.ErrMessage
-	}
-	if ctx.Err() != nil {
+	switch {
+	case m.Kind != websocket.TextMessage && m.Kind != websocket.BinaryMessage:
+		return fmt.Errorf("%w: %v", websocket.ErrMessage, m.Kind)
+	case m.Kind == websocket.TextMessage && !utf8.Valid(m.Data):
+		return fmt.Errorf("%w: text is not UTF-8", websocket.ErrMessage)
+	case ctx.Err() != nil:
 		return chanio.Cause(ctx)
 	}
+	select {
+	case d.writing <- struct{}{}:
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	case <-d.ctx.Done():
+		return d.refusal()
+	}
+	defer func() { <-d.writing }()
 	if err := d.c.Write(ctx, ws.MessageType(m.Kind), m.Data); err != nil {
 		if ctx.Err() != nil {
 			err = &websocket.CloseError{Code: websocket.Abnormal, Local: true, Err: errors.New("a write was cancelled")}
@@ -145,13 +172,32 @@ func (d *duplex) send(ctx context.Context, m websocket.Message) error {
 	return nil
 }
 
+// refusal returns the error of a send after the end.
+func (d *duplex) refusal() error {
+	if err := d.out.Err(); err != nil {
+		return err
+	}
+	return net.ErrClosed
+}
+
 // closeIn drops what still comes.
 func (d *duplex) closeIn() error {
 	if !d.out.Open() {
 		d.cancel()
 		return nil
 	}
-	d.c.CloseRead(d.ctx)
+	go func() { // ends with the connection at the latest
+		for {
+			select {
+			case got := <-d.reading():
+				if _, err := d.got(got); err != nil {
+					return
+				}
+			case <-d.ctx.Done():
+				return
+			}
+		}
+	}()
 	return nil
 }
 
@@ -166,14 +212,17 @@ func (d *duplex) closeOut() error {
 	return err
 }
 
+// abort does not wait.
 func (d *duplex) abort(cause error) {
 	var end *websocket.CloseError
-	if errors.As(cause, &end) && end.Sendable() {
-		_ = d.c.Close(ws.StatusCode(end.Code), end.Reason)
-	} else {
-		_ = d.c.CloseNow()
+	if !errors.As(cause, &end) || !end.Sendable() {
+		d.release()
+		return
 	}
-	d.release()
+	go func() { // the library waits at most 5 s each for the write and the answer
+		_ = d.c.Close(ws.StatusCode(end.Code), end.Reason)
+		d.release()
+	}()
 }
 
 // release ends what still reads, and lets Close return.

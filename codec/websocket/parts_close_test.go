@@ -1,0 +1,53 @@
+package websocket_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/codec/websocket"
+)
+
+func TestCloseOfPartsIsBoundedWhileAPieceWaitsForRoom(t *testing.T) {
+	bubble(t, func(t *testing.T, client bool) {
+		conn, peer := newRaw(t, client, &websocket.Config{PingAfter: -1})
+		parts, err := conn.SendParts(peer.ctx, websocket.BinaryMessage)
+		require.NoError(t, err)
+		sent := make(chan error, 1)
+		go func() {
+			var err error
+			for err == nil {
+				err = parts.Send(context.Background(), make([]byte, 100_000))
+			}
+			sent <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		require.Error(t, parts.Close())
+		require.Less(t, time.Since(start), time.Minute)
+		require.Error(t, <-sent)
+		require.Error(t, conn.Out.Err())
+		<-conn.Done()
+	})
+}
+
+func TestNoMessageFollowsPartsThatCouldNotBeEnded(t *testing.T) {
+	bubble(t, func(t *testing.T, client bool) {
+		conn, peer := newRaw(t, client, &websocket.Config{PingAfter: -1})
+		parts, err := conn.SendParts(peer.ctx, websocket.BinaryMessage)
+		require.NoError(t, err)
+		for err == nil {
+			short, cancel := context.WithTimeout(peer.ctx, time.Second)
+			err = parts.Send(short, make([]byte, 1000))
+			cancel()
+		}
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Error(t, parts.Close(), "there is no room")
+		require.Error(t, conn.Out.Err())
+		require.Error(t, conn.Out.Send(peer.ctx, websocket.Text("would be within the message")))
+		<-conn.Done()
+	})
+}
