@@ -216,8 +216,8 @@ func (cfg *DNSConfig) check() error {
 // families. It follows aliases. If host is an IP address, it returns that.
 //
 // When there is an IPv4 address to which this machine has a route, LookupAddrs waits at most another 250 ms for IPv6,
-// because some servers never answer for it. It skips a server that refuses, fails, or refers to other servers (a lame one), like one that does not answer.
-// The error is the last failure, or that there is no such host.
+// because some servers never answer for it. It skips a server that refuses, fails, or refers to other servers (a lame
+// one), like one that does not answer. The error is the last failure, or that there is no such host.
 func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{addr}, nil

@@ -98,7 +98,7 @@ func goneBecause(ctx context.Context) error {
 // isGone reports whether err, of a reply that has begun, means that the client has disconnected. The write that fails may
 // return before the context of r ends.
 func isGone(w http.ResponseWriter, r *http.Request, err error) bool {
-	if r.Context().Err() != nil {
+	if r.Context().Err() != nil || errors.Is(err, ErrClientGone) {
 		return true
 	}
 	own, ok := unwrapped(w).(*response)

@@ -80,7 +80,7 @@ func TestCrowdOfIdleWebSockets(t *testing.T) {
 
 	heapAfter, stackAfter := memtest.InUse()
 	each, ofStack := (heapAfter+stackAfter-heap-stack)/size-plain, (stackAfter-stack)/size
-	goroutines = runtime.NumGoroutine() - goroutines
+	goroutines = memtest.Goroutines(goroutines, size+3)
 	t.Logf("%d idle WebSockets: %d bytes each beyond the net.TCPConn, of which %d of stack; %d goroutines", size, each, ofStack, goroutines)
 	require.LessOrEqual(t, goroutines, size+3, "one for each")
 	if !raceEnabled {
