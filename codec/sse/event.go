@@ -28,8 +28,8 @@ type Event struct {
 	// Retry, if not 0, tells the client how long to wait before it reconnects, in whole milliseconds.
 	Retry time.Duration
 
-	// Comment is ignored by every client and not received. An Event with only a Comment or a Retry is not an event for
-	// a page; it keeps a connection alive.
+	// Comment is ignored by every client and not received. An Event with a Comment or a Retry, but without Type and
+	// Data, is not an event for a page: it keeps a connection alive, and its ID, if any, counts as seen.
 	Comment string
 }
 
@@ -82,7 +82,7 @@ func (c eventCodec) Append(dst []byte, e Event) ([]byte, error) {
 
 // silent reports whether a page hears nothing of the event.
 func (e *Event) silent() bool {
-	return e.Data == "" && e.Type == "" && e.ID == "" && (e.Comment != "" || e.Retry != 0)
+	return e.Data == "" && e.Type == "" && (e.Comment != "" || e.Retry != 0)
 }
 
 // unfit are the bytes that no ID and no type may have.

@@ -132,6 +132,9 @@ func TestEventsAreSentSoThatTheyArriveAsTheyWere(t *testing.T) {
 	p, err = codec.Marshal(c, sse.Event{Retry: time.Second})
 	require.NoError(t, err)
 	require.Equal(t, "retry: 1000\n\n", string(p))
+	p, err = codec.Marshal(c, sse.Event{ID: "e-1", Comment: "alive"}) // as a Topic numbers it
+	require.NoError(t, err)
+	require.Equal(t, ": alive\nid: e-1\n\n", string(p))
 }
 
 func TestWhatWouldBeAnotherFieldIsRefused(t *testing.T) {
