@@ -214,10 +214,10 @@ func (s *socket) receive() (int, error) {
 // land checks replies.
 func (s *socket) land(batch []ipv4.Message) (n int, err error) {
 	now := s.run.now()
+	s.mu.Lock() // before the shard, as in depart
+	defer s.mu.Unlock()
 	shard := s.run.rec.shard(s.id)
 	defer shard.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for i := range batch {
 		fresh, err := s.landOne(batch[i].Buffers[0][:batch[i].N], now, shard)
 		if err != nil {
