@@ -179,6 +179,9 @@ func (p *pool) placeLocked(g *group) (old []*conn) {
 
 // discard ends connections at once, each within endTime.
 func discard(cs []*conn) {
+	if len(cs) == 0 {
+		return // as for most requests: what follows allocates
+	}
 	var ending sync.WaitGroup
 	for _, c := range cs {
 		ending.Go(c.end)
