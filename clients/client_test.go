@@ -289,21 +289,23 @@ func TestG16ClientSurvivesPanicsOfUserCode(t *testing.T) {
 	})
 }
 
+// lineTags put the number in front of a line. The servers here answer with "re: " in front of that.
+var lineTags = &clients.CallerTags[string, string]{
+	Tag: func(w string, id uint64) string { return fmt.Sprint(id, " ", w) },
+	ID: func(r string) uint64 {
+		var id uint64
+		_, _ = fmt.Sscan(strings.TrimPrefix(r, "re: "), &id)
+		return id
+	},
+}
+
 func TestClientMatchesRepliesByTag(t *testing.T) {
-	tag := &clients.CallerTags[string, string]{
-		Tag: func(w string, id uint64) string { return fmt.Sprint(id, " ", w) },
-		ID: func(r string) uint64 {
-			var id uint64
-			_, _ = fmt.Sscan(strings.TrimPrefix(r, "re: "), &id)
-			return id
-		},
-	}
 	backwards := func(far *chanio.Duplex[string, string]) {
 		one, _ := far.In.Recv(context.Background())
 		two, _ := far.In.Recv(context.Background())
 		_, _ = far.Out.SendAll(context.Background(), "re: "+two, "re: "+one)
 	}
-	asking(t, clients.ClientConfig[string, string]{Tags: tag}, func(t *testing.T, cl *lineClient, _ *lineServer) {
+	asking(t, clients.ClientConfig[string, string]{Tags: lineTags}, func(t *testing.T, cl *lineClient, _ *lineServer) {
 		var all sync.WaitGroup
 		for _, w := range []string{"a", "b"} {
 			all.Go(func() {
@@ -319,14 +321,6 @@ func TestClientMatchesRepliesByTag(t *testing.T) {
 // A peer that has vanished does not reset the connection. It is given up once a reply is lost and nothing has arrived
 // since that request. A peer that answers other requests keeps its connection.
 func TestClientLeavesAPeerThatHasVanished(t *testing.T) {
-	tag := &clients.CallerTags[string, string]{
-		Tag: func(w string, id uint64) string { return fmt.Sprint(id, " ", w) },
-		ID: func(r string) uint64 {
-			var id uint64
-			_, _ = fmt.Sscan(strings.TrimPrefix(r, "re: "), &id)
-			return id
-		},
-	}
 	vanishing := func(far *chanio.Duplex[string, string]) { // drops one request, answers the next, then drops all
 		_, _ = far.In.Recv(context.Background())
 		line, _ := far.In.Recv(context.Background())
@@ -334,7 +328,7 @@ func TestClientLeavesAPeerThatHasVanished(t *testing.T) {
 		for range far.In.All(context.Background()) {
 		}
 	}
-	cfg := clients.ClientConfig[string, string]{Tags: tag, Timeout: 2 * time.Second}
+	cfg := clients.ClientConfig[string, string]{Tags: lineTags, Timeout: 2 * time.Second}
 	asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
 		_, err := cl.Call(t.Context(), "dropped")
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
