@@ -29,20 +29,27 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// echoServer serves an echo by that library, through Duplex.
-func echoServer(t *testing.T, mode ws.CompressionMode) string {
+// accept starts a server that passes the connections that library has accepted to f. It returns its URL.
+func accept(t *testing.T, opts *ws.AcceptOptions, f func(context.Context, *ws.Conn)) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := ws.Accept(w, r, &ws.AcceptOptions{CompressionMode: mode})
+		c, err := ws.Accept(w, r, opts)
 		if err != nil {
 			return
 		}
-		c.SetReadLimit(1 << 20)
-		d := coder.Duplex(c)
-		_ = pipeline.Connect(r.Context(), d.In, d.Out)
-		_ = d.Close()
+		f(r.Context(), c)
 	}))
 	t.Cleanup(srv.Close)
 	return "ws" + strings.TrimPrefix(srv.URL, "http")
+}
+
+// echoServer serves an echo by that library, through Duplex.
+func echoServer(t *testing.T, mode ws.CompressionMode) string {
+	return accept(t, &ws.AcceptOptions{CompressionMode: mode}, func(ctx context.Context, c *ws.Conn) {
+		c.SetReadLimit(1 << 20)
+		d := coder.Duplex(c)
+		_ = pipeline.Connect(ctx, d.In, d.Out)
+		_ = d.Close()
+	})
 }
 
 // ours serves an echo by httpd on net/http.

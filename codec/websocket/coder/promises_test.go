@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -22,15 +20,8 @@ import (
 // connected returns both ends of a connection: that of Duplex, and that of a peer of this project. The peer must be closed.
 func connected(t *testing.T) (*ws.Conn, *chanio.Duplex[websocket.Message, websocket.Message], *websocket.Conn) {
 	accepted := make(chan *ws.Conn, 1)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := ws.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		accepted <- c
-	}))
-	t.Cleanup(srv.Close)
-	peer, err := dial(t, srv.URL)
+	url := accept(t, nil, func(_ context.Context, c *ws.Conn) { accepted <- c })
+	peer, err := httpc.DialWebSocket(within(t), url, nil)
 	require.NoError(t, err)
 	c := <-accepted
 	d := coder.Duplex(c)
@@ -127,8 +118,4 @@ func TestAbortWithACodeDoesNotWaitForTheAnswer(t *testing.T) {
 	require.ErrorAs(t, err, &end)
 	require.Equal(t, websocket.Code(4000), end.Code)
 	<-d.Released
-}
-
-func dial(t *testing.T, url string) (*websocket.Conn, error) {
-	return httpc.DialWebSocket(within(t), "ws"+strings.TrimPrefix(url, "http"), nil)
 }
