@@ -143,14 +143,22 @@ func isDigits(p []byte) bool {
 	return len(p) > 0
 }
 
-// text is p as text, with U+FFFD in the place of bytes that are not UTF-8.
+// text is p as text, with U+FFFD in the place of what is not UTF-8, once for a sequence that breaks off, as in the decoder
+// of the WHATWG.
 func text(p []byte) string {
 	if utf8.Valid(p) {
 		return string(p)
 	}
 	var s strings.Builder
-	for _, c := range string(p) {
-		s.WriteRune(c)
+	for len(p) > 0 {
+		r, n := utf8.DecodeRune(p)
+		if r == utf8.RuneError {
+			for n < len(p) && !utf8.FullRune(p[:n+1]) {
+				n++
+			}
+		}
+		s.WriteRune(r)
+		p = p[n:]
 	}
 	return s.String()
 }

@@ -46,6 +46,7 @@ var facts = map[string]struct {
 	"an empty stream":              {"", nil, "", 0},
 	"NUL in data":                  {"data: \x00\n\n", []sse.Event{{Data: "\x00"}}, "", 0},
 	"not UTF-8":                    {"data: a\xffb\n\n", []sse.Event{{Data: "a\ufffdb"}}, "", 0},
+	"UTF-8 that breaks off":        {"data: \xf0\x9f\x98a\xe2\x82\xe2\xed\xa0\ufffd\xf0\x80b\xf0\x9f\x98\n\n", []sse.Event{{Data: "\ufffda\ufffd\ufffd\ufffd\ufffd\ufffd\ufffd\ufffdb\ufffd"}}, "", 0},
 	"comments between all line ends": {
 		"data:1\r:\x00\n:\r\ndata:2\n:" + strings.Repeat("x", 2048) + "\rdata:3\n:data:no\r:" + strings.Repeat("x", 2048) + "\ndata:4\n\n",
 		[]sse.Event{{Data: "1\n2\n3\n4"}}, "", 0,
