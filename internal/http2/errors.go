@@ -42,14 +42,15 @@ type StreamError struct {
 }
 
 func (e *StreamError) Error() string {
-	by := "reset"
-	if e.Remote {
-		by = "reset by the peer"
+	switch {
+	case e.Remote && e.cause == nil:
+		return fmt.Sprintf("http2: stream reset by the peer: %v", e.Code)
+	case e.Remote: // a RST_STREAM has no cause
+		return fmt.Sprintf("http2: stream ended with its connection: %v: %v", e.Code, e.cause)
+	case e.cause != nil:
+		return fmt.Sprintf("http2: stream reset: %v: %v", e.Code, e.cause)
 	}
-	if e.cause != nil {
-		return fmt.Sprintf("http2: stream %s: %v: %v", by, e.Code, e.cause)
-	}
-	return fmt.Sprintf("http2: stream %s: %v", by, e.Code)
+	return fmt.Sprintf("http2: stream reset: %v", e.Code)
 }
 
 // Unwrap returns the cause, such as a [*ConnError], or nil.

@@ -176,17 +176,19 @@ func TestGoAwayEndsTheConnMadeOfAStream(t *testing.T) {
 // TestHandlersHearWhyTheClientLeft has a client send GOAWAY, with or without an error, before it disconnects.
 func TestHandlersHearWhyTheClientLeft(t *testing.T) {
 	for code, want := range map[frames.ErrCode]Code{frames.ErrCodeNo: InternalError, frames.ErrCodeCancel: Cancel} {
-		var got chan Code
+		var got chan *StreamError
 		inRaw(t, nil, func(x *exchange) {
 			<-x.gone
-			got <- x.why.Code
+			got <- x.why
 		}, func(r *raw) {
-			got = make(chan Code, 1)
+			got = make(chan *StreamError, 1)
 			r.ok(r.headers(1, false, request("POST", "/")))
 			r.ok(r.fr.WriteGoAway(0, code, nil))
 			synctest.Wait()
 			r.ok(r.nc.Close())
-			require.Equal(t, want, <-got)
+			why := <-got
+			require.Equal(t, want, why.Code)
+			require.NotContains(t, why.Error(), "reset by the peer") // no RST_STREAM came
 		})
 	}
 }
