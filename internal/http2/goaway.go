@@ -58,29 +58,27 @@ func (rc *receiver) onGoAway(f *frames.GoAwayFrame) error {
 	c := rc.c
 	c.mu.Lock()
 	why := &ConnError{Code: Code(f.ErrCode), Remote: true, Reason: string(f.DebugData())}
+	last := f.LastStreamID
 	if c.peer.goAway != nil {
-		err := c.noiseLocked("GOAWAY frames") // more than the two of a shutdown
-		if f.LastStreamID > c.peer.goAwayMax {
-			err = protocolError("GOAWAY that takes back another one")
-		}
-		if err != nil {
+		last = min(last, c.peer.goAwayMax)                     // streams that have ended stay ended
+		if err := c.noiseLocked("GOAWAY frames"); err != nil { // more than the two of a shutdown
 			c.mu.Unlock()
 			return err
 		}
 	}
-	c.peer.goAway, c.peer.goAwayMax = why, f.LastStreamID
+	c.peer.goAway, c.peer.goAwayMax = why, last
 	c.sayLeavingLocked()
 	var gone []*Stream
 	if c.client {
 		for id, s := range c.streams {
-			if id > f.LastStreamID {
+			if id > last {
 				s.endLocked(&StreamError{Code: RefusedStream, Remote: true, unprocessed: true, cause: why})
 				gone = append(gone, s)
 			}
 		}
 	}
 	for _, s := range gone {
-		c.dropLocked(s, resetByPeer)
+		c.dropLocked(s, resetHere) // a peer that has answered nevertheless is not an error
 	}
 	c.changeLocked()
 	c.endIfOverAndUnlock()
