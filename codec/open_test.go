@@ -66,3 +66,28 @@ func TestRecursiveRefusesOpenEndedValuesWhereOthersFollow(t *testing.T) {
 	codectest.Refuses(t, c, node{1, []node{{2, nil}, {3, nil}}}, codec.ErrMalformed)
 	codectest.Rejects(t, c, "01 02 03", codec.ErrMalformed, 2)
 }
+
+// A Record within a Record is compiled into it, and must not lose that an open-ended value ends it.
+func TestARecordThatMayBeOpenEndedIsRefusedWhereOthersFollow(t *testing.T) {
+	type inner struct{ Text string }
+	type outer struct {
+		Inner inner
+		N     uint8
+	}
+	part := codec.Record(codec.Field("text", func(v *inner) *string { return &v.Text }, openText))
+	access := func(v *outer) *inner { return &v.Inner }
+	follows := codec.Field("n", func(v *outer) *uint8 { return &v.N }, codec.Uint8)
+	for name, c := range map[string]codec.Codec[outer]{
+		"Field":   codec.Record(codec.Field("inner", access, part), follows),
+		"FieldIf": codec.Record(codec.FieldIf("inner", access, part, func(outer) bool { return true }), follows),
+		"FieldBy": codec.Record(codec.FieldBy("inner", access, func(outer) codec.Codec[inner] { return part }), follows),
+	} {
+		t.Run(name, func(t *testing.T) {
+			codectest.Refuses(t, c, outer{inner{"abc"}, 7}, codec.ErrMalformed)
+			codectest.Rejects(t, c, "09 61 62 63 07", codec.ErrMalformed, 1)
+		})
+	}
+	framed := codec.Record(codec.Field("inner", access, codec.Prefixed(codec.Uint8, part)), follows)
+	codectest.RoundTrip(t, framed, outer{inner{"abc"}, 7})
+	codectest.RoundTrip(t, codec.Prefixed(codec.Uint8, part), inner{"abc"})
+}

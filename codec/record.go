@@ -22,6 +22,9 @@ func Record[T any](fields ...FieldOf[T]) Codec[T] {
 			"Record: the field %q takes all bytes up to the end, and others follow it; put Prefixed, Delimited or Exactly around it", f.field.name)
 		if follows && f.field.end != nil {
 			f.field.call = f.field.end
+			if f.field.size.varies {
+				f.field.part = nil // its own last field does not know that others follow
+			}
 		}
 		refuse(i > 0 && fields[i-1].field.tail && !f.field.size.Open, "Record: the field %q follows an OptionalTail and would be taken for it; make it an OptionalTail too", f.field.name)
 		p.add(f.field)
