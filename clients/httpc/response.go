@@ -126,7 +126,8 @@ func (r *Response) Into(ctx context.Context, v any) error {
 	return json.Unmarshal(bytes.TrimPrefix(p, []byte("\ufeff")), v)
 }
 
-// StatusError is a response with a status of 400 or above, if StatusErrors is set.
+// StatusError is a response whose status makes it an error: 400 or above if StatusErrors is set, and refusals of
+// Connect and Events.
 type StatusError struct {
 	Status int
 	Header http.Header

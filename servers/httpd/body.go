@@ -159,8 +159,8 @@ func (b *requestBody) settle() bool {
 	switch {
 	case b.over:
 		return true
-	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0:
-		return false
+	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0, c.body.Exceeds(c.srv.cfg.MaxDrain):
+		return false // the handler may still read the body
 	}
 	_ = c.setReadDeadline(deadline.Earlier(deadline.In(c.srv.cfg.DrainTimeout), c.readDeadline()))
 	if c.body.Drain(c.io, c.srv.cfg.MaxDrain) != nil {

@@ -13,8 +13,10 @@
 // HTTP/1.1; header fields are written sorted by name; the net.Conn of Hijack yields what the client has already sent,
 // so the bufio.Reader is empty; MaxBytesReader closes a connection only if more than Config.MaxDrain of the body is
 // left; a write deadline ends only a Write that waits, so a Write that the connection takes at once succeeds even after
-// it. If the body of an HTTP/1 request turns out to be malformed, the client gets 400 or 431 instead of a reply below
-// 400 that has not been sent yet. A 2xx reply to CONNECT that is not flushed and opens no tunnel becomes 501.
+// it; a chunked body of which more than Config.MaxDrain is left when the reply begins cannot be read further (with
+// net/http the handler misses that part of it) unless EnableFullDuplex has been called. If the body of an HTTP/1
+// request turns out to be malformed, the client gets 400 or 431 instead of a reply below 400 that has not been sent
+// yet. A 2xx reply to CONNECT that is not flushed and opens no tunnel becomes 501.
 //
 // # Streams
 //

@@ -209,6 +209,11 @@ var behaviours = []struct {
 		_, err := r.Body.Read(make([]byte, 1))
 		_, _ = fmt.Fprint(w, errors.Is(err, http.ErrBodyReadAfterClose))
 	}, post5 + getLine, "POST GET"},
+	{"long body read after the reply began", func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		n, err := io.Copy(io.Discard, r.Body)
+		_, _ = fmt.Fprint(w, n, err)
+	}, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + strings.Repeat("x", 300000), "POST"},
 	{"full duplex", func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		w.(http.Flusher).Flush()
