@@ -2,6 +2,7 @@ package chanio_test
 
 import (
 	"io"
+	"net"
 	"syscall"
 	"testing"
 
@@ -45,4 +46,25 @@ func TestG1AnEndBeforeAResetIsClean(t *testing.T) {
 	_, err = near.In.Recv(t.Context())
 	require.Equal(t, io.EOF, err)
 	<-near.Done()
+}
+
+// The kernel reports a shutdown of a connection that is gone as ENOTCONN.
+func TestG1CloseOfAConnectionThatWasResetSaysSo(t *testing.T) {
+	type foreign struct{ *net.TCPConn }
+	for name, disguise := range map[string]func(*net.TCPConn) net.Conn{
+		"socket":  func(nc *net.TCPConn) net.Conn { return nc },
+		"foreign": func(nc *net.TCPConn) net.Conn { return foreign{nc} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := socketPair(t, "tcp", "127.0.0.1:0")
+			near := chanio.NewConn(disguise(a.(*net.TCPConn)), nil)
+			far := chanio.NewConn(b, nil)
+			far.Out.Abort(nil)
+			<-far.Done()
+			err := near.Close()
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+			require.NotErrorIs(t, err, syscall.ENOTCONN)
+			<-near.Done()
+		})
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -25,7 +24,7 @@ func (o *observer) report(c *chanio.Conn, err error) {
 		attrs = append(attrs, slog.Any("err", err), slog.String("stack", stack))
 		o.log(slog.LevelError, "servers: handler failed", attrs...)
 	case o.isOfPeer(c, err):
-		o.reportPeer("servers: connection failed", c.Stats().BytesIn > 0, append(attrs, slog.Any("err", plain(c, err)))...)
+		o.reportPeer("servers: connection failed", c.Stats().BytesIn > 0, append(attrs, slog.Any("err", err))...)
 	default:
 		o.log(slog.LevelWarn, "servers: handler failed", append(attrs, slog.Any("err", err))...)
 	}
@@ -35,7 +34,7 @@ func (o *observer) report(c *chanio.Conn, err error) {
 func (o *observer) reportUndrained(c *chanio.Conn, err error) {
 	if err != nil {
 		o.reportPeer("servers: peer did not take all that was sent", c.Stats().BytesIn > 0,
-			slog.String("local", text(c.LocalAddr())), slog.String("peer", text(c.RemoteAddr())), slog.Any("err", plain(c, err)))
+			slog.String("local", text(c.LocalAddr())), slog.String("peer", text(c.RemoteAddr())), slog.Any("err", err))
 	}
 }
 
@@ -70,18 +69,6 @@ func (o *observer) reportPeer(msg string, heard bool, attrs ...slog.Attr) {
 
 func (o *observer) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	o.cfg.Logger.LogAttrs(context.Background(), level, msg, attrs...)
-}
-
-// plain returns err, with ENOTCONN and similar errors replaced by a connection reset: the connection had been lost
-// before this side ended it.
-func plain(c *chanio.Conn, err error) error {
-	if !errors.Is(err, syscall.ENOTCONN) {
-		return err
-	}
-	if cause := c.Cause(); cause != nil && !errors.Is(cause, syscall.ENOTCONN) {
-		return cause
-	}
-	return syscall.ECONNRESET
 }
 
 // text returns addr as text. It allows for a foreign net.Conn without an address.

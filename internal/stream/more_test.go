@@ -85,7 +85,9 @@ func TestClosesFromAnywhereReturnTheSame(t *testing.T) {
 		for range 4 {
 			go func() { errs <- x.Out.Close() }()
 		}
-		time.Sleep(10 * time.Millisecond)
+		for x.Out.Ending().Open() { // until a Close has begun
+			time.Sleep(time.Millisecond)
+		}
 		require.ErrorIs(t, x.Out.Send(bg, []byte("x")), net.ErrClosed)
 		require.ErrorIs(t, x.Out.Send(bg, make([]byte, 20<<10)), net.ErrClosed)
 		_, err := x.Out.TryEnd(nil, []byte("x"))

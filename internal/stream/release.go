@@ -39,7 +39,7 @@ func (w *wire) shutNow() error {
 	if answered {
 		return nil
 	}
-	return s.nc.(closeWriter).CloseWrite()
+	return s.notShut(s.nc.(closeWriter).CloseWrite())
 }
 
 // closeWrite ends the stream to the peer. ctx bounds it, because the net.Conn may have to write.
@@ -57,7 +57,7 @@ func (w *wire) closeWrite(ctx context.Context) error {
 	select {
 	case err := <-done:
 		if err != nil {
-			return err
+			return w.s.notShut(err)
 		}
 		return w.flush(ctx)
 	case <-ctx.Done():

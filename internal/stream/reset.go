@@ -56,3 +56,15 @@ func (s *Stream) explained(op string, err error) error {
 	}
 	return err
 }
+
+// notShut returns an error of CloseWrite for the user. ENOTCONN means that the connection was gone already, so the cause
+// is returned if it is known, or else a reset.
+func (s *Stream) notShut(err error) error {
+	if !errors.Is(err, syscall.ENOTCONN) {
+		return err
+	}
+	if cause := s.Cause(); cause != nil {
+		return cause
+	}
+	return s.opError("close write", syscall.ECONNRESET)
+}
