@@ -114,6 +114,22 @@ func (c *chunks) Fill(ctx context.Context, _ int) error {
 	}
 }
 
+func (c *chunks) TryFill() (ok bool, err error) {
+	held := c.buf
+	for {
+		c.buf = nil // as in Fill
+		chunk, ok, err := c.src.tryPull()
+		c.buf = held
+		if !ok {
+			return false, err
+		}
+		if len(chunk) > 0 {
+			c.add(chunk)
+			return true, nil
+		}
+	}
+}
+
 // add puts chunk behind what is buffered.
 func (c *chunks) add(chunk []byte) {
 	if len(c.buf) == 0 {

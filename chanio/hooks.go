@@ -164,6 +164,15 @@ type ByteSource = stream.ByteSource
 // caller keeps the scratch and may try again; TryEnd(scratch[:0], nil) returns scratch that is not needed.
 type ByteSink = stream.ByteSink
 
+// TryFiller is an optional interface of a [ByteSource] whose Buffered leaves out bytes that are at hand, such as the next
+// chunk of a queue:
+//
+//	TryFill() (ok bool, err error)
+//
+// TryFill is Fill if that needs no wait and no read. Otherwise ok is false, and err is nil or, if the stream is known to
+// have ended, the error that Fill would return.
+type TryFiller = stream.TryFiller
+
 // RawSource is an optional interface of a [ByteSource] that reads from a descriptor, for code that moves bytes without
 // bringing them into the process:
 //

@@ -167,11 +167,41 @@ func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
 		return v, true, nil
 	}
 	r := &d.r
-	at := len(r.src.Buffered())
-	for at == 0 && r.held == nil {
+	if ok, err := d.tryFill(); !ok || r.held != nil {
+		return v, false, err
+	}
+	for at := len(r.src.Buffered()); ; at = len(r.src.Buffered()) {
+		if at == d.tried {
+			switch joined, err := d.join(); {
+			case err != nil: // so next does not wait
+				v, err = d.next(context.Background())
+				return v, err == nil, err
+			case !joined:
+				return *new(T), false, nil
+			}
+		}
+		if err := r.begin(context.Background()); err != nil {
+			return v, false, d.up.Fail(context.Background(), err)
+		}
+		r.atHand = true
+		switch err := frame(r, d.c, d.quick, &v); {
+		case err == nil:
+			d.tried = 0
+			return v, true, nil
+		case !errors.Is(err, errWouldWait):
+			return *new(T), false, d.fail(context.Background(), err)
+		}
+		d.tried = len(r.src.Buffered())
+	}
+}
+
+// tryFill takes a chunk that is at hand if nothing is buffered. If there is none, ok is false.
+func (d *decoder[T]) tryFill() (ok bool, err error) {
+	r := &d.r
+	for len(r.src.Buffered()) == 0 && r.held == nil {
 		chunk, ok, err := d.up.TryNext()
 		if !ok {
-			return v, false, err
+			return false, err
 		}
 		if len(chunk) == 0 {
 			continue
@@ -179,27 +209,26 @@ func (d *decoder[T]) tryNext() (v T, ok bool, err error) {
 		d.up.Unread(chunk)
 		r.src = d.up.Bytes()
 		if err := r.src.Fill(context.Background(), 1); err != nil {
-			return v, false, d.up.Fail(context.Background(), err)
+			return false, d.up.Fail(context.Background(), err)
 		}
-		at = len(r.src.Buffered())
 	}
-	if r.held != nil || at == d.tried {
-		return v, false, nil
+	return true, nil
+}
+
+// join puts chunks that are at hand behind an incomplete frame, about as many bytes as it has. err is the end of the
+// stream.
+func (d *decoder[T]) join() (joined bool, err error) {
+	src, ok := d.r.src.(chanio.TryFiller)
+	enough := 2 * len(d.r.src.Buffered())
+	for ok && len(d.r.src.Buffered()) < enough {
+		if ok, err = src.TryFill(); ok {
+			joined = true
+		}
 	}
-	if err := r.begin(context.Background()); err != nil {
-		return v, false, d.up.Fail(context.Background(), err)
+	if joined {
+		err = nil // a later call meets it again
 	}
-	r.atHand = true
-	err = frame(r, d.c, d.quick, &v)
-	if err == nil {
-		d.tried = 0
-		return v, true, nil
-	}
-	if errors.Is(err, errWouldWait) {
-		d.tried = at
-		return *new(T), false, nil
-	}
-	return *new(T), false, d.fail(context.Background(), err)
+	return joined, err
 }
 
 // errWouldWait is the error of a Reader that must not wait.

@@ -19,17 +19,59 @@ var short = codec.Prefixed(codec.Uint8, codec.String)
 
 func TestTryRecvFindsAFrameOfAsManyBytesAsTheHalfItFoundBefore(t *testing.T) {
 	in := codec.Decode(chunksOf([]byte("\x05ab"), []byte("cde\x02xy")), short)
-	_, ok, err := in.TryRecv()
-	require.NoError(t, err)
-	if !ok {
-		v, err := in.Recv(t.Context())
+	for _, want := range []string{"abcde", "xy"} {
+		v, ok, err := in.TryRecv()
 		require.NoError(t, err)
-		require.Equal(t, "abcde", v)
+		require.True(t, ok)
+		require.Equal(t, want, v)
 	}
-	v, ok, err := in.TryRecv()
+}
+
+func TestTryRecvJoinsTheChunksOfAFrame(t *testing.T) {
+	long := codec.Prefixed(codec.Uint16, codec.String)
+	text := strings.Repeat("0123456789", 1000)
+	wire, err := codec.Marshal(long, text)
 	require.NoError(t, err)
-	require.True(t, ok)
-	require.Equal(t, "xy", v)
+	taken := 0
+	endless := chanio.NewSource(chanio.SourceHooks[[]byte]{
+		Next: func(context.Context) ([]byte, error) { panic("TryRecv waits") },
+		TryNext: func() ([]byte, bool, error) { // the frame again and again, byte by byte
+			taken++
+			return wire[(taken-1)%len(wire):][:1], true, nil
+		},
+	})
+	in := codec.Decode(endless, long)
+	for n := range 3 {
+		v, ok, err := in.TryRecv()
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Equal(t, text, v)
+		require.Less(t, taken, (n+2)*len(wire), "it takes more than it needs")
+	}
+}
+
+func TestTryRecvFindsTheEndBehindHalfAFrame(t *testing.T) {
+	in := codec.Decode(chunksOf([]byte("\x05a"), []byte("b")), short)
+	_, ok, err := in.TryRecv()
+	require.False(t, ok)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+
+	chunks := make(chan []byte, 2)
+	in = codec.Decode(chanio.From(chunks), short)
+	chunks <- []byte("\x05a")
+	for range 2 {
+		_, ok, err = in.TryRecv()
+		require.False(t, ok)
+		require.NoError(t, err)
+	}
+	chunks <- []byte("bcd")
+	_, ok, err = in.TryRecv()
+	require.False(t, ok)
+	require.NoError(t, err)
+	close(chunks)
+	_, ok, err = in.TryRecv()
+	require.False(t, ok)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
 func TestTryRecvDoesNotWaitAfterAnEmptyChunk(t *testing.T) {
@@ -174,11 +216,8 @@ func chunksOf(chunks ...[]byte) *chanio.Source[[]byte] { return chanio.FromSlice
 func TestTryRecvTakesWhatASliceHolds(t *testing.T) {
 	in := codec.Decode(chunksOf(nil, []byte("\x02a"), []byte("b\x01c")), short)
 	v, ok, err := in.TryRecv()
-	for !ok && err == nil { // half a frame is not looked for in further chunks
-		v, err = in.Recv(t.Context())
-		ok = true
-	}
 	require.NoError(t, err)
+	require.True(t, ok)
 	require.Equal(t, "ab", v)
 	v, ok, err = codec.Decode(chunksOf([]byte("\x02ab")), short).TryRecv()
 	require.NoError(t, err)

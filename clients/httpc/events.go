@@ -42,7 +42,8 @@ type EventsConfig struct {
 	// except Config.BodyTimeout, since servers need not send comments.
 	Silence time.Duration
 
-	// OnError, if not nil, is called with each failure before the next attempt, in the receiver's goroutine.
+	// OnError, if not nil, is called with each failure, and with io.EOF if the server has ended the stream, before the
+	// next attempt, in the receiver's goroutine.
 	OnError func(err error)
 }
 

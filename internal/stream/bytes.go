@@ -20,6 +20,11 @@ type (
 		TryEnd(scratch, body []byte) (bool, error)
 	}
 
+	// TryFiller is an optional interface of a ByteSource that takes its bytes from elsewhere.
+	TryFiller interface {
+		TryFill() (ok bool, err error)
+	}
+
 	// RawSource is an optional interface of a ByteSource that reads a descriptor.
 	RawSource interface {
 		ReadRaw(ctx context.Context, read RawFunc) (n int, err error)
