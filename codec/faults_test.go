@@ -225,6 +225,38 @@ func TestTryRecvTakesWhatASliceHolds(t *testing.T) {
 	require.Equal(t, "ab", v)
 }
 
+// A Record that runs functions of the user takes values one by one, so that it is known which have been sent.
+func TestSendAllSendsTheValuesBeforeAPanic(t *testing.T) {
+	type message struct{ text string }
+	field := func(m *message) *string { return &m.text }
+	careful := func(text string) (string, error) {
+		if text == "bad" {
+			panic("bad")
+		}
+		return text, nil
+	}
+	mapped := codec.Map(short, careful, careful)
+	for name, f := range map[string]codec.FieldOf[message]{
+		"FieldIf": codec.FieldIf("text", field, short, func(m message) bool { _, _ = careful(m.text); return true }),
+		"FieldBy": codec.FieldBy("text", field, func(m message) codec.Codec[string] { _, _ = careful(m.text); return short }),
+		"Map":     codec.Field("text", field, mapped),
+		"Record":  codec.Field("text", field, codec.Record(codec.Field("", func(s *string) *string { return s }, mapped))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			chunks := make(chan []byte, 8)
+			out := codec.Encode(chanio.To(chunks), codec.Record(f))
+			require.PanicsWithValue(t, "bad", func() { _, _ = out.SendAll(t.Context(), message{"a"}, message{"b"}, message{"bad"}, message{"c"}) })
+			require.NoError(t, out.Send(t.Context(), message{"d"}))
+			require.NoError(t, out.Close())
+			var all []byte
+			for p := range chunks {
+				all = append(all, p...)
+			}
+			require.Equal(t, "\x01a\x01b\x01d", string(all))
+		})
+	}
+}
+
 func TestWhatEndsInAFrameIsAnUnexpectedEnd(t *testing.T) {
 	_, err := codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.Varint), []byte{1, 0x80})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)

@@ -11,6 +11,7 @@ type program struct {
 	steps    []step
 	size     Size
 	flat     bool    // it has only numbers and texts
+	user     bool    // it may run functions of the user
 	fixed    int     // bytes of the numbers and of the lengths of texts
 	room     int     // fixed if write can encode it, for which it is flat and has no numbers of 24 bits; else MaxInt
 	textLast bool    // so it is, and the last field is a text
@@ -38,6 +39,7 @@ type caller interface {
 	append(dst []byte, record place, offset uintptr, split bool) (head, body []byte, err error)
 	decode(r *Reader, record place, offset uintptr) error
 	opens(record place, offset uintptr) bool
+	callsUser() bool
 }
 
 // call is the caller of a codec, or of one that depends on the record.
@@ -65,6 +67,9 @@ func (c call[F]) decode(r *Reader, record place, offset uintptr) (err error) {
 	*valueAt[F](record.at(offset)), err = c.codec(record).Decode(r)
 	return err
 }
+
+// callsUser reports whether it may run functions of the user.
+func (c call[F]) callsUser() bool { return c.by != nil || callsUser(quickIn(c.c)) }
 
 func (c call[F]) opens(record place, offset uintptr) bool {
 	return opens(c.codec(record), *valueAt[F](record.at(offset)))
@@ -126,7 +131,9 @@ func (p *program) compile(size uintptr) {
 			s.run.room += s.text.length.op.width()
 		}
 		p.fixed += s.run.room
-		p.flat = p.flat && (s.call == nil || s.text != nil)
+		called := s.call != nil && s.text == nil
+		p.flat = p.flat && !called
+		p.user = p.user || called && s.call.callsUser()
 		atOnce = atOnce && len(s.run.odd) == 0
 		if i > 0 {
 			p.steps[i-1].next = s

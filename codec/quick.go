@@ -17,7 +17,7 @@ type quickDecoder[T any] interface {
 // quick is implemented by quickDecoders and by no other type. Every Unmarshal asks whether its codec is one, and the
 // runtime caches type assertions only to an interface without type parameters.
 type quick interface {
-	// callsUser reports whether decodeQuick runs functions of the user.
+	// callsUser reports whether encoding or decoding may run functions of the user.
 	callsUser() bool
 }
 
@@ -27,7 +27,7 @@ type wrapper interface {
 	isQuick() bool
 }
 
-// callsUser reports whether decoding with q, or with Decode if q is nil, runs functions of the user.
+// callsUser reports whether the codec of q, or any codec if q is nil, may run functions of the user.
 func callsUser[T any](q quickDecoder[T]) bool { return q == nil || q.callsUser() }
 
 // quickIn returns c as a quickDecoder, or nil, for use within a frame.
@@ -149,6 +149,6 @@ func (integer[T]) callsUser() bool   { return false }
 func (bytesCodec) callsUser() bool   { return false }
 func (textCodec) callsUser() bool    { return false }
 func (quickLines) callsUser() bool   { return false }
-func (record[T]) callsUser() bool    { return false }
+func (c record[T]) callsUser() bool  { return c.program.user }
 func (mapped[A, B]) callsUser() bool { return true }
 func (m mapped[A, B]) isQuick() bool { return m.quick != nil }

@@ -171,6 +171,7 @@ func (s *slice) append(dst []byte, record place, offset uintptr, _ bool) (_, bod
 }
 
 func (s *slice) opens(place, uintptr) bool { return false }
+func (s *slice) callsUser() bool           { return s.elem.user }
 
 func (s *slice) decode(r *Reader, record place, offset uintptr) error {
 	n, err := s.count.Decode(r)
