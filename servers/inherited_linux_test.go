@@ -35,6 +35,23 @@ func TestChildLooksAtWhatItInherits(t *testing.T) {
 	require.NoError(t, files[0].Close())
 }
 
+func TestTheFileOfAListenerIsNotPassedOnToChildren(t *testing.T) {
+	for name, listen := range map[string]func() (*servers.Listener, error){
+		"tcp":  func() (*servers.Listener, error) { return servers.ListenTCP("127.0.0.1:0", nil) },
+		"unix": func() (*servers.Listener, error) { return servers.ListenUnix(t.TempDir()+"/s", nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := listen()
+			require.NoError(t, err)
+			defer l.Close()
+			f, err := l.File()
+			require.NoError(t, err)
+			defer f.Close()
+			require.True(t, closedOnExec(t, f.Fd()))
+		})
+	}
+}
+
 func closedOnExec(t *testing.T, fd uintptr) bool {
 	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0)
 	require.Zero(t, errno, os.NewSyscallError("fcntl", errno))

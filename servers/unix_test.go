@@ -330,3 +330,13 @@ func TestChildListensOnUnixWithoutPermission(t *testing.T) {
 	require.ErrorIs(t, err, fs.ErrPermission)
 	t.Log(err)
 }
+
+func TestListenersOfEachKindRefuseAnEmptyTLSConfig(t *testing.T) {
+	empty := &servers.Config{TLS: &servers.TLSConfig{}}
+	path := t.TempDir() + "/s"
+	_, err := servers.ListenUnix(path, empty)
+	require.ErrorContains(t, err, "certificate")
+	require.NoFileExists(t, path)
+	_, err = servers.ListenTCP("127.0.0.1:0", empty)
+	require.ErrorContains(t, err, "certificate")
+}
