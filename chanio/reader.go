@@ -9,7 +9,7 @@ import (
 // nothing is, so a slow reader slows down the producer. io.Copy from it makes no intermediate copy. ctx bounds every
 // Read: when it ends, Read returns its [Cause] and has consumed nothing. Read returns io.EOF after the last byte, and
 // the failure of src after a failure. Close closes src at once. Except for Close, the reader is for one goroutine at a
-// time. NewReader starts no goroutine.
+// time. NewReader starts no goroutine. The reader becomes the only consumer of src, for good.
 func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
 	up, err := src.own(ctx, nil, "chanio.NewReader")
 	if err != nil { // ctx has ended, so every Read fails

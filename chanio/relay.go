@@ -12,6 +12,9 @@ import (
 // or Sink counts as a failure, a [*PanicError]. If ctx ends first, Relay returns [Cause] of ctx; both connections stay
 // as they are, and no byte is lost.
 //
+// The peer of a connection without half-close does not learn that the other side has ended. Relay then continues until
+// that peer ends its stream or ctx ends.
+//
 // Relay does not close the connections; the caller must. It starts one goroutine, which ends before Relay returns.
 func Relay(ctx context.Context, a, b *Conn) error {
 	both, cancel := context.WithCancel(ctx)

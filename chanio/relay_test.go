@@ -39,6 +39,33 @@ func TestRelayHalfClosesWhatEnds(t *testing.T) {
 	require.NoError(t, <-result)
 }
 
+// noHalfClose is a net.Conn without CloseWrite.
+type noHalfClose struct{ net.Conn }
+
+func TestG6RelayWithoutHalfCloseStillPassesTheReply(t *testing.T) {
+	client, a := tcpConnPair(t, nil)
+	dialled, accepted := socketPair(t, "tcp", "127.0.0.1:0")
+	b, server := chanio.NewConn(noHalfClose{dialled}, nil), chanio.NewConn(accepted, nil)
+	t.Cleanup(func() {
+		b.Abort(nil)
+		server.Abort(nil)
+	})
+	result := make(chan error, 1)
+	go func() { result <- chanio.Relay(t.Context(), a, b) }()
+	require.NoError(t, client.Out.Send(t.Context(), []byte("question")))
+	require.NoError(t, client.Out.Close())
+	got := make([]byte, len("question"))
+	_, err := io.ReadFull(chanio.NewReader(t.Context(), server.In), got)
+	require.NoError(t, err)
+	require.Equal(t, "question", string(got))
+	require.NoError(t, server.Out.Send(t.Context(), []byte("reply")))
+	require.NoError(t, server.Out.Close())
+	reply, err := chanio.ReadAll(t.Context(), client.In, 100)
+	require.NoError(t, err)
+	require.Equal(t, "reply", string(reply))
+	require.NoError(t, <-result)
+}
+
 func TestRelayAbortsBothWhenOneFails(t *testing.T) {
 	client, server, result := relayed(t, t.Context())
 	require.NoError(t, client.Out.Send(t.Context(), []byte("x")))
