@@ -98,14 +98,11 @@ func (b *Body) Read(ctx context.Context, p []byte) (int, error) {
 	return 0, nil
 }
 
-// Exceeds reports whether more than limit bytes are known to be left, since Content-Length says so.
-func (b *Body) Exceeds(limit int64) bool { return b.kind == Sized && b.left > limit }
-
 // Drain reads and drops what is left, if that is at most limit bytes. Otherwise it returns stream.ErrTooLarge, having
 // dropped no more than that.
 func (b *Body) Drain(ctx context.Context, limit int64) error {
 	for {
-		if b.Exceeds(limit) {
+		if b.kind == Sized && b.left > limit {
 			return stream.ErrTooLarge
 		}
 		p, err := b.Next(ctx)

@@ -153,14 +153,17 @@ func (b *requestBody) cut() {
 // settle reads and drops the rest of the body, and reports whether the connection can be reused. It is called before a
 // reply starts, so that a client that sends everything before it reads receives the reply.
 func (b *requestBody) settle() bool {
+	c := b.conn
+	if b.isLong() {
+		return false // the handler may still read the body, or is reading it
+	}
 	b.lock()
 	defer b.mu.Unlock()
-	c := b.conn
 	switch {
 	case b.over:
 		return true
-	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0, c.body.Exceeds(c.srv.cfg.MaxDrain):
-		return false // the handler may still read the body
+	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0:
+		return false
 	}
 	_ = c.setReadDeadline(deadline.Earlier(deadline.In(c.srv.cfg.DrainTimeout), c.readDeadline()))
 	if c.body.Drain(c.io, c.srv.cfg.MaxDrain) != nil {
@@ -172,6 +175,12 @@ func (b *requestBody) settle() bool {
 	}
 	b.over, b.closed = true, true
 	return true
+}
+
+// isLong reports whether more than MaxDrain of the body is left, as its Content-Length says. It does not wait for a Read.
+func (b *requestBody) isLong() bool {
+	f := b.conn.head.Framing
+	return f.Kind == http1.Sized && f.Length-b.got.Load() > max(0, b.conn.srv.cfg.MaxDrain)
 }
 
 // status returns the status for the error of the body, or 0. It does not wait for a Read.
