@@ -153,16 +153,18 @@ func (b *requestBody) cut() {
 // settle reads and drops the rest of the body, and reports whether the connection can be reused. It is called before a
 // reply starts, so that a client that sends everything before it reads receives the reply.
 func (b *requestBody) settle() bool {
-	c := b.conn
-	if b.isLong() {
-		return false // the handler may still read the body, or is reading it
+	c, kept := b.conn, b.isKept()
+	switch {
+	case !kept:
+		b.lock()
+	case !b.mu.TryLock():
+		return false // the handler is reading it
 	}
-	b.lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.over:
 		return true
-	case b.err != nil, b.asked.waits(), c.srv.cfg.MaxDrain < 0:
+	case b.err != nil, b.asked.waits(), kept:
 		return false
 	}
 	_ = c.setReadDeadline(deadline.Earlier(deadline.In(c.srv.cfg.DrainTimeout), c.readDeadline()))
@@ -177,10 +179,11 @@ func (b *requestBody) settle() bool {
 	return true
 }
 
-// isLong reports whether more than MaxDrain of the body is left, as its Content-Length says. It does not wait for a Read.
-func (b *requestBody) isLong() bool {
-	f := b.conn.head.Framing
-	return f.Kind == http1.Sized && f.Length-b.got.Load() > max(0, b.conn.srv.cfg.MaxDrain)
+// isKept reports whether the rest of the body stays readable after the reply has begun: if MaxDrain is negative, or less
+// than what is left according to Content-Length. It does not wait for a Read.
+func (b *requestBody) isKept() bool {
+	limit, f := b.conn.srv.cfg.MaxDrain, b.conn.head.Framing
+	return limit < 0 || f.Kind == http1.Sized && f.Length-b.got.Load() > limit
 }
 
 // status returns the status for the error of the body, or 0. It does not wait for a Read.
