@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"sync"
 	"sync/atomic"
+
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // Deflate configures message compression (RFC 7692). Connections with the same *Deflate share its compressors, each of
@@ -34,8 +35,8 @@ type Deflate struct {
 	NewReader func(src io.Reader) io.ReadCloser
 
 	contexts atomic.Int32
-	writers  sync.Pool // of *deflater that nobody uses
-	readers  sync.Pool // of *inflating that nobody uses
+	writers  pool.Pool[deflater]  // of *deflater that nobody uses
+	readers  pool.Pool[inflating] // of *inflating that nobody uses
 }
 
 // Compressor is implemented by *flate.Writer. Flush must end with an empty stored block, as RFC 7692 7.2.1 requires.
@@ -90,7 +91,7 @@ type deflater struct {
 
 // newDeflater returns a deflater with an empty window.
 func (d *Deflate) newDeflater(bits int) (*deflater, error) {
-	if z, ok := d.writers.Get().(*deflater); ok {
+	if z := d.writers.Get(); z != nil {
 		z.bits = bits
 		return z, nil // compress resets it
 	}

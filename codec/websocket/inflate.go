@@ -42,8 +42,8 @@ const ending = tail + "\x01\x00\x00\xff\xff"
 
 // newInflating starts to uncompress a message. It appends to data, and owns window.
 func (d *Deflate) newInflating(data, window []byte, limit int64) *inflating {
-	f, ok := d.readers.Get().(*inflating)
-	if !ok {
+	f := d.readers.Get()
+	if f == nil {
 		f = &inflating{d: d}
 	}
 	f.src.Reset(append(data, ending...))

@@ -3,10 +3,10 @@ package websocket
 import (
 	"context"
 	"math/bits"
-	"sync"
 	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // lease is pooled memory.
@@ -22,7 +22,7 @@ const (
 )
 
 // leases are the pools, by class.
-var leases [leaseMax - leaseMin + 1]sync.Pool
+var leases [leaseMax - leaseMin + 1]pool.Pool[lease]
 
 // newLease returns memory of at least n bytes.
 func newLease(n int) *lease {
@@ -30,7 +30,7 @@ func newLease(n int) *lease {
 	if class >= len(leases) {
 		return &lease{bytes: make([]byte, n), class: -1}
 	}
-	if l, ok := leases[class].Get().(*lease); ok {
+	if l := leases[class].Get(); l != nil {
 		l.free.Store(false)
 		return l
 	}

@@ -3,10 +3,10 @@
 package datagram
 
 import (
-	"sync"
 	"syscall"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // readSize is the most messages received by one call.
@@ -54,14 +54,14 @@ func (b *readBlock) prepare(n int, named bool) {
 }
 
 // fullBlocks are blocks for datagrams of any size.
-var fullBlocks = sync.Pool{New: func() any { return newReadBlock(MaxPayload) }}
+var fullBlocks = pool.Pool[readBlock]{New: func() *readBlock { return newReadBlock(MaxPayload) }}
 
 // batchReader receives many messages with one call, and holds no block while it waits.
 type batchReader struct {
 	c    *Conn
 	raw  syscall.RawConn
 	try  func(fd uintptr) bool // tryRead, made once
-	pool *sync.Pool
+	pool *pool.Pool[readBlock]
 
 	wait    bool
 	waited  bool // the call in progress found nothing at first
@@ -77,7 +77,7 @@ func newBatchReader(c *Conn, raw syscall.RawConn, cfg Config) *batchReader {
 	r := &batchReader{c: c, raw: raw, pool: &fullBlocks, keepCut: cfg.KeepTruncated}
 	r.try = r.tryRead
 	if size := cfg.MaxDatagram; size < MaxPayload {
-		r.pool = &sync.Pool{New: func() any { return newReadBlock(size) }}
+		r.pool = &pool.Pool[readBlock]{New: func() *readBlock { return newReadBlock(size) }}
 	} else {
 		r.mayJoin = !cfg.NoOffload
 	}
@@ -99,7 +99,7 @@ func (r *batchReader) read(wait bool) ([]chanio.Packet, error) {
 // tryRead reports whether it has a result. Otherwise it is called again when the socket is readable.
 func (r *batchReader) tryRead(fd uintptr) bool {
 	if r.blk == nil {
-		r.blk = r.pool.Get().(*readBlock)
+		r.blk = r.pool.Get()
 	}
 	n, errno := r.receive(fd)
 	switch {

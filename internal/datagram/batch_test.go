@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // watch counts the system calls that c makes from now on.
@@ -72,7 +72,7 @@ func TestOneCrossesAtOnce(t *testing.T) {
 // TestABlockIsOfAnySocket hands a block from a connected socket, which asks for no names, to one that needs them.
 func TestABlockIsOfAnySocket(t *testing.T) {
 	var one []*readBlock
-	pool := &sync.Pool{New: func() any {
+	blocks := &pool.Pool[readBlock]{New: func() *readBlock {
 		if len(one) == 0 {
 			one = append(one, newReadBlock(MaxPayload))
 		}
@@ -80,7 +80,7 @@ func TestABlockIsOfAnySocket(t *testing.T) {
 	}}
 	a, b := connected(t, Config{}, false)
 	c := open(t, Config{})
-	a.in.r.(*batchReader).pool, c.in.r.(*batchReader).pool = pool, pool
+	a.in.r.(*batchReader).pool, c.in.r.(*batchReader).pool = blocks, blocks
 	for range 3 {
 		require.NoError(t, b.Out.Send(t.Context(), chanio.Packet{Data: []byte("x")}))
 		p, err := a.In.Recv(t.Context())

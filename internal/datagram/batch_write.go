@@ -3,9 +3,10 @@
 package datagram
 
 import (
-	"sync"
 	"syscall"
 	"unsafe"
+
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // writeBlock holds the arguments of one sendmmsg call, and is borrowed for it.
@@ -17,7 +18,7 @@ type writeBlock struct {
 	takes [queueSize]int // datagrams in each message
 }
 
-var writeBlocks = sync.Pool{New: func() any {
+var writeBlocks = pool.Pool[writeBlock]{New: func() *writeBlock {
 	b := &writeBlock{}
 	for i := range b.hdrs {
 		b.hdrs[i].hdr.Iov, b.hdrs[i].hdr.Iovlen = &b.iovs[i], 1
@@ -102,7 +103,7 @@ func (w *batchWriter) first(fd uintptr) (errno syscall.Errno) {
 
 // writeMany sends as many datagrams as one call takes.
 func (w *batchWriter) writeMany(fd uintptr) syscall.Errno {
-	b := writeBlocks.Get().(*writeBlock)
+	b := writeBlocks.Get()
 	used := w.fill(b)
 	n, errno := mmsg(sysSendmmsg, fd, b.hdrs[:used])
 	for _, take := range b.takes[:n] {

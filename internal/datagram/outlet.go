@@ -111,7 +111,7 @@ func (o *outlet) acceptLocked(p *chanio.Packet, more bool) error {
 	}
 	o.accepted++
 	if o.q == nil {
-		o.q = queues.Get().(*queue)
+		o.q = queues.Get()
 	}
 	o.q.add(p.Addr, p.Data)
 	full := o.q.left() >= queueSize || o.q.leftBytes() >= holdBytes

@@ -21,7 +21,7 @@ func plainTransport(c *Conn, cfg Config) (reader[chanio.Packet], writer) {
 
 // read implements reader. It waits until the deadline of the socket even if wait is false.
 func (t *plain) read(bool) ([]chanio.Packet, error) {
-	buf := t.bufs.Get().(*[]byte)
+	buf := t.bufs.Get()
 	defer t.bufs.Put(buf)
 	n, addr, err := t.c.uc.ReadFromUDPAddrPort(*buf)
 	if errors.Is(err, errTruncated) {

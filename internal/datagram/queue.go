@@ -2,7 +2,8 @@ package datagram
 
 import (
 	"net/netip"
-	"sync"
+
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // queue holds datagrams to send, with their payloads one after the other. A nil queue is empty.
@@ -25,7 +26,7 @@ const (
 	queueKeep = 64 << 10 // the largest buffer that is kept for later
 )
 
-var queues = sync.Pool{New: func() any {
+var queues = pool.Pool[queue]{New: func() *queue {
 	return &queue{buf: make([]byte, 0, 8<<10), msgs: make([]message, 0, queueSize)}
 }}
 

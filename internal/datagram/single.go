@@ -1,20 +1,20 @@
 package datagram
 
-import "sync"
+import "github.com/weir-go/weir/internal/pool"
 
 // single is the common part of readers that receive one datagram at a time.
 type single[P any] struct {
 	counts  *counts
 	max     int  // the largest payload that is received whole
 	keepCut bool // deliver the start of larger ones
-	bufs    *sync.Pool
+	bufs    *pool.Pool[[]byte]
 	arena   arena
 	one     [1]P
 }
 
 // bufsFor returns a pool of buffers for payloads of that size. They have one byte more, to detect larger ones.
-func bufsFor(size int) *sync.Pool {
-	return &sync.Pool{New: func() any {
+func bufsFor(size int) *pool.Pool[[]byte] {
+	return &pool.Pool[[]byte]{New: func() *[]byte {
 		buf := make([]byte, size+1)
 		return &buf
 	}}

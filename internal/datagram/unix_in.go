@@ -48,7 +48,7 @@ func (r *unixReader) read(wait bool) ([]chanio.UnixPacket, error) {
 // tryRead reports whether it has a result. Otherwise it is called again when the socket is readable. It borrows a
 // buffer only during the call, so a waiting socket has none.
 func (r *unixReader) tryRead(fd uintptr) bool {
-	buf := r.bufs.Get().(*[]byte)
+	buf := r.bufs.Get()
 	defer r.bufs.Put(buf)
 	n, _, _, from, err := syscall.Recvmsg(int(fd), *buf, nil, 0)
 	for err == syscall.EINTR {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"io"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/pool"
 	"github.com/weir-go/weir/internal/stream"
 )
 
@@ -18,7 +18,7 @@ const (
 )
 
 // largest holds unused chunks as long as a frame of the usual size.
-var largest = sync.Pool{New: func() any { return new([chunkMax]byte) }}
+var largest = pool.Pool[[chunkMax]byte]{New: func() *[chunkMax]byte { return new([chunkMax]byte) }}
 
 // Reader is the receiving half of a [Stream], a chanio.ByteSource. One goroutine at a time may use it, except Close and
 // SetDeadline, which any goroutine may call. At the end of the body it returns io.EOF. If the stream was reset it
@@ -249,7 +249,7 @@ func (r *Reader) roomLocked(n int) []byte {
 		}
 	}
 	if n > chunkMax/2 && n <= chunkMax {
-		return largest.Get().(*[chunkMax]byte)[:n]
+		return largest.Get()[:n]
 	}
 	size := n
 	if size < chunkMin && (len(r.chunks) > 0 || r.held > 0) {

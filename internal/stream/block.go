@@ -1,6 +1,6 @@
 package stream
 
-import "sync"
+import "github.com/weir-go/weir/internal/pool"
 
 const (
 	blockSize = 32 << 10 // of a buffer that a connection borrows while bytes are at hand
@@ -17,11 +17,11 @@ type block struct {
 }
 
 // blocks holds the blocks not in use, by size.
-var blocks [sizes]sync.Pool
+var blocks [sizes]pool.Pool[block]
 
 // borrow returns a block of the given size, which is less than sizes.
 func borrow(size int) *block {
-	if b, ok := blocks[size].Get().(*block); ok {
+	if b := blocks[size].Get(); b != nil {
 		return b
 	}
 	return &block{buf: make([]byte, blockSize<<size), size: size}

@@ -47,7 +47,7 @@ func (p *pump) TryWrite(b []byte) (n int, err error) {
 	n, p.wrote = min(p.wrote, len(b)), max(p.wrote-len(b), 0)
 	if p.err == nil && n < len(b) {
 		p.done = make(chan struct{})
-		a := scratches.Get().(*scratch)
+		a := scratches.Get()
 		go p.write(a, append(a[:0], b[n:min(len(b), n+p.size)]...), p.done)
 	}
 	return n, p.err

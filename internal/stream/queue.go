@@ -1,10 +1,10 @@
 package stream
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/weir-go/weir/internal/coalesce"
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // scratchSize is the capacity of the scratch that Begin lends.
@@ -13,7 +13,7 @@ const scratchSize = 32 << 10
 type scratch [scratchSize]byte
 
 // scratches holds scratch that is not in use.
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
+var scratches = pool.Pool[scratch]{New: func() *scratch { return new(scratch) }}
 
 // queue holds what a Writer has accepted and not yet written, in the scratch that it lends. Any goroutine may call
 // begin and release; everything else needs the lock of the Writer.
@@ -32,7 +32,7 @@ func (q *queue) begin() []byte {
 			return a[:0]
 		}
 	}
-	return scratches.Get().(*scratch)[:0]
+	return scratches.Get()[:0]
 }
 
 // release takes back scratch that begin lent. While something is held back, it is kept for the next begin.

@@ -277,7 +277,7 @@ func dropOnce(r *Reader, until time.Time, much bool) (n int, err error) {
 	}
 	p := r.one[:]
 	if much {
-		a := scratches.Get().(*scratch)
+		a := scratches.Get()
 		defer scratches.Put(a)
 		p = a[:]
 	}

@@ -175,7 +175,7 @@ func TestALargeSendThatIsAbortedSaysSo(t *testing.T) {
 
 func TestCloseWaitsForASlowPeerAsLongAsItReads(t *testing.T) {
 	{
-		cfg := &stream.Config{Linger: 300 * time.Millisecond}
+		cfg := &stream.Config{Linger: time.Second}
 		each(t, cfg, cfg, func(t *testing.T, x, y *stream.Stream) {
 			const size = 8 << 20
 			if nc, ok := x.NetConn().(halfClosing); ok { // nobody can ask the kernel, so it has to take small steps
@@ -195,7 +195,7 @@ func TestCloseWaitsForASlowPeerAsLongAsItReads(t *testing.T) {
 					require.Equal(t, io.EOF, err)
 					break
 				}
-				time.Sleep(time.Duration(len(p)) * 80 * time.Nanosecond) // a second in all
+				time.Sleep(time.Duration(len(p)) * 300 * time.Nanosecond) // 2.5 s in all
 			}
 			require.Equal(t, size, n)
 			require.NoError(t, <-closed)

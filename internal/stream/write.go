@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // TryWriter is an optional interface of a net.Conn that can be written without blocking. A net.Conn that has neither it
@@ -57,7 +57,7 @@ type job struct {
 }
 
 // jobs holds jobs that are not in use. An idle connection has none.
-var jobs = sync.Pool{New: func() any {
+var jobs = pool.Pool[job]{New: func() *job {
 	j := new(job)
 	j.fd.init(j)
 	return j
@@ -131,7 +131,7 @@ func (w *wire) took(n int, again bool) {
 // been written, when ctx ends, with an error that says so, or when the half fails, which write has then ended. A nil
 // ctx does not end.
 func (w *wire) write(ctx context.Context, wait bool, head, body []byte, raw RawFunc) (n int, err error) {
-	j := jobs.Get().(*job)
+	j := jobs.Get()
 	j.w, j.head, j.body, j.raw, j.n, j.more = w, head, body, raw, 0, true
 	w.job = j
 	if w.s.fd != nil && raw == nil && !wait { // calls no foreign code that could panic
