@@ -132,15 +132,16 @@ func NewDNSResolver(cfg *DNSConfig) (*DNSResolver, error) {
 		r.cfg = *cfg
 	}
 	r.types = r.cfg.Order.types()
-	if err := r.cfg.complete(systemResolvConf()); err != nil {
+	if err := r.cfg.complete(openResolvConf("/etc/resolv.conf")); err != nil {
 		return nil, err
 	}
 	r.cache = dnscache.New[question, []netip.Addr](max(r.cfg.CacheSize, 0))
 	return r, nil
 }
 
-func systemResolvConf() resolvConf {
-	f, err := os.Open("/etc/resolv.conf")
+// openResolvConf is readResolvConf of the file at path. A file that cannot be read is like an empty one.
+func openResolvConf(path string) resolvConf {
+	f, err := os.Open(path)
 	if err != nil {
 		return resolvConf{ndots: -1}
 	}

@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +31,15 @@ nameserver
 	require.Equal(t, resolvConf{ndots: -1}, readResolvConf(strings.NewReader("")))
 	require.Equal(t, resolvConf{ndots: -1, rotate: true}, readResolvConf(strings.NewReader("options edns0 rotate")))
 	require.Equal(t, resolvConf{ndots: -1, useTCP: true}, readResolvConf(strings.NewReader("options use-vc trust-ad")))
+}
+
+func TestAResolvConfThatCannotBeReadIsLikeAnEmptyOne(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "resolv.conf")
+	require.Equal(t, resolvConf{ndots: -1}, openResolvConf(path))
+	require.NoError(t, os.WriteFile(path, []byte("nameserver 10.0.0.1\noptions ndots:3\n"), 0o600))
+	require.Equal(t, resolvConf{servers: []string{"10.0.0.1:53"}, ndots: 3}, openResolvConf(path))
+	require.Equal(t, resolvConf{ndots: -1}, openResolvConf(dir))
 }
 
 func TestDNSConfigTakesTheSystemsValuesForZeros(t *testing.T) {

@@ -58,12 +58,13 @@ func vector(kind byte, value string) string {
 func TestProxyHeadersSayMoreThanAddresses(t *testing.T) {
 	ssl := vector(tlvSSL, "\x07\x00\x00\x00\x00"+vector(tlvSSLVersion, "TLSv1.3")+vector(tlvSSLCommonName, "client")+
 		vector(tlvSSLCipher, "TLS_AES_128_GCM_SHA256")+vector(0x24, "RSA-SHA256"))
+	id := strings.Repeat("\x00", 128) // the longest
 	h, err := readProxyHeader(strings.NewReader(v2(proxyProxied, proxyTCP4, addrs4+
-		vector(tlvAuthority, "a.test")+vector(tlvUniqueID, "id\x00")+vector(tlvALPN, "h2")+ssl+vector(0xe0, "somebody's own"))))
+		vector(tlvAuthority, "a.test")+vector(tlvUniqueID, id)+vector(tlvALPN, "h2")+ssl+vector(0xe0, "somebody's own"))))
 	require.NoError(t, err)
 	require.Equal(t, &ProxyHeader{
 		Source: tcpAddr("192.0.2.1:56324"), Destination: tcpAddr("198.51.100.7:443"),
-		Authority: "a.test", ALPN: "h2", UniqueID: []byte("id\x00"),
+		Authority: "a.test", ALPN: "h2", UniqueID: []byte(id),
 		TLS: &ProxyTLS{Version: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", CommonName: "client", Verified: true},
 	}, h)
 	for flags, want := range map[string]*ProxyTLS{

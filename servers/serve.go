@@ -178,8 +178,8 @@ func (o *observer) judge(ctx context.Context, conn *chanio.Conn, err error) (pan
 // finish ends a connection whose handler returned or panicked. It returns why some output was not sent.
 func finish(conn *chanio.Conn, panicked *chanio.PanicError, cancel func()) (undrained error) {
 	if panicked != nil {
+		conn.Out.OnDone(cancel) // Abort runs Hooks.Closed, which may wait for goroutines of the handler
 		conn.Abort(panicked)
-		cancel()
 	} else {
 		failed := conn.Out.Err() // the handler has received this error
 		if err := conn.Out.Close(); failed == nil && !errors.Is(err, errors.ErrUnsupported) {

@@ -46,10 +46,31 @@ func pairOf(certFile, keyFile string) (tls.Certificate, error) {
 	if !isPEM(key) {
 		key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
 	}
+	if !isWhole(cert) {
+		return tls.Certificate{}, fmt.Errorf("a PEM block in %s is damaged or cut off", certFile)
+	}
 	return tls.X509KeyPair(certsInPEM(cert), key)
 }
 
-func isPEM(p []byte) bool { return bytes.Contains(p, []byte("-----BEGIN")) }
+var pemBegin = []byte("-----BEGIN")
+
+func isPEM(p []byte) bool { return bytes.Contains(p, pemBegin) }
+
+// isWhole reports whether each block that begins in p can be decoded. Package crypto/tls skips the others, such as the
+// last one in a file that is being written.
+func isWhole(p []byte) bool {
+	blocks := bytes.Count(p, append([]byte("\n"), pemBegin...))
+	if bytes.HasPrefix(p, pemBegin) {
+		blocks++
+	}
+	for {
+		block, rest := pem.Decode(p)
+		if block == nil {
+			return blocks <= 0
+		}
+		p, blocks = rest, blocks-1
+	}
+}
 
 // certsInPEM converts certificates in DER, one after the other, to PEM. It returns anything else unchanged.
 func certsInPEM(p []byte) []byte {
@@ -72,6 +93,9 @@ func loadPool(file string) (*x509.CertPool, error) {
 	certs, err := os.ReadFile(file)
 	if err != nil {
 		return nil, unreadable("authorities", err)
+	}
+	if !isWhole(certs) {
+		return nil, fmt.Errorf("authorities: a PEM block in %s is damaged or cut off", file)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(certsInPEM(certs)) {

@@ -3,6 +3,7 @@ package tlsconf_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -469,6 +470,47 @@ func TestAuthoritiesOfClientsAreReadAnewToo(t *testing.T) {
 			require.Error(t, try(old, host))
 		}
 	})
+}
+
+// Package crypto/tls skips a block that is cut off, so a file that is being written would be a shorter one.
+func TestAFileThatIsHalfWrittenIsNotTaken(t *testing.T) {
+	cert, _ := signed(t, "a.test")
+	first, _ := signed(t, "first")
+	second, _ := signed(t, "second")
+	dir := t.TempDir()
+	pemOf := func(certs ...tls.Certificate) (all []byte) {
+		for _, c := range certs {
+			all = append(all, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]})...)
+		}
+		return all
+	}
+	authorities := filepath.Join(dir, "authorities.pem")
+	certFile, keyFile := write(t, dir, cert)
+	place := func(cut int) {
+		cas, chain := pemOf(first, second), pemOf(cert, first)
+		require.NoError(t, os.WriteFile(authorities, cas[:len(cas)-cut], 0o600))
+		require.NoError(t, os.WriteFile(certFile, chain[:len(chain)-cut], 0o600))
+	}
+	place(0)
+	now := time.Now() // the certificates are valid now
+	synctest.Test(t, func(t *testing.T) {
+		server := serverConfig(t, &tlsconf.Server{
+			CertFile: certFile, KeyFile: keyFile, ClientCAFile: authorities, Base: &tls.Config{Time: func() time.Time { return now }},
+		})
+		for _, cut := range []int{100, 0, 10, 300} {
+			place(cut)
+			time.Sleep(time.Second)
+			client := insecure(t, "a.test")
+			client.Certificates = []tls.Certificate{second}
+			_, state, err, _ := handshake(t, server, client)
+			require.NoError(t, err, cut)
+			require.Len(t, state.PeerCertificates, 2, cut)
+		}
+	})
+	_, err := (&tlsconf.Server{CertFile: certFile, KeyFile: keyFile}).Config(nil)
+	require.ErrorContains(t, err, "damaged or cut off")
+	_, err = (&tlsconf.Server{Certificates: []tls.Certificate{cert}, ClientCAFile: authorities}).Config(nil)
+	require.ErrorContains(t, err, "damaged or cut off")
 }
 
 func TestTheVersionOfTheClientGoesBeforeThatOfItsBase(t *testing.T) {

@@ -51,6 +51,7 @@ func (s *Server) Config(log *slog.Logger) (*tls.Config, error) {
 		return nil, err
 	}
 	cfg := main.config.Clone()
+	cfg.SessionTicketsDisabled = false // the sites decide; without keys here those with tickets would fail all handshakes
 	cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		if host := hosts.find(hello.ServerName); host != nil {
 			return host.configFor(hello)

@@ -130,6 +130,34 @@ func TestAHostAsksForItsOwnClients(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestAHostAsksForNoClientsThoughTheServerDoes(t *testing.T) {
+	cert, pool := signed(t, "a.test", "open.test", "other.test")
+	certs := []tls.Certificate{cert}
+	server := serverConfig(t, &tlsconf.Server{
+		Certificates: certs, ClientCAs: pool,
+		Hosts: map[string]*tlsconf.Server{"open.test": {Certificates: certs}, "other.test": {Certificates: certs, Base: &tls.Config{}}},
+	})
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		try := func(host string, resumed bool, cache tls.ClientSessionCache) {
+			client := clientConfig(t, &tlsconf.Client{RootCAs: pool, Base: &tls.Config{MaxVersion: version, ClientSessionCache: cache}}, host)
+			s, _, err, _ := handshake(t, server, client)
+			if host == "a.test" {
+				require.Error(t, err)
+				return
+			}
+			require.NoError(t, err, host)
+			if version == tls.VersionTLS12 { // where the ticket is part of the handshake
+				require.Equal(t, resumed, s.DidResume, host)
+			}
+		}
+		cache := tls.NewLRUClientSessionCache(9)
+		for _, host := range []string{"open.test", "other.test", "a.test"} {
+			try(host, false, cache)
+			try(host, true, cache)
+		}
+	}
+}
+
 // write writes a certificate to two files.
 func write(t *testing.T, dir string, cert tls.Certificate) (certFile, keyFile string) {
 	t.Helper()
