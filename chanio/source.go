@@ -313,10 +313,17 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 // fail handles an error of the endpoint. The stream continues if the error concerns only this call, and ends otherwise.
 // fail returns the error for the consumer.
 func (s *Source[T]) fail(ctx context.Context, err error) error {
-	if s.hooks.End.Open() && (Resumable(ctx, err) || !s.ownEnd) {
+	if s.hooks.End.Open() && (Resumable(ctx, err) || !s.ownEnd) || Resumable(ctx, err) && s.met() {
 		return callError(ctx, err)
 	}
 	return s.finish(err)
+}
+
+// met reports whether a consumer has met the end. A stage above may still have bytes from before it.
+func (s *Source[T]) met() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over && !s.closed
 }
 
 // finish ends the stream with err, unless it has ended already, and returns its end.

@@ -392,3 +392,21 @@ func TestAFrameTooShortForAChecksumInsideOthersIsCutShort(t *testing.T) {
 	_, err := codec.Unmarshal(open, []byte("!!!"))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
+
+// TryRecv may have met the end behind a frame that was cut short. A call whose ctx has ended reports that, and the next
+// one the frame.
+func TestACancelledRecvDoesNotHideTheFrameThatWasCutShort(t *testing.T) {
+	in := codec.Decode(chunksOf([]byte("\x09abcdefgh"), []byte("i\x05a")), short)
+	ctx, cancel := context.WithCancel(t.Context())
+	v, ok, err := in.TryRecv()
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, "abcdefghi", v)
+	cancel()
+	for range 2 {
+		_, err = in.Recv(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	_, err = in.Recv(t.Context())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
