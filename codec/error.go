@@ -12,7 +12,8 @@ import (
 )
 
 // Error describes what is wrong with a frame, and where. Match it with errors.As, and its cause with errors.Is:
-// [io.ErrUnexpectedEOF] for a truncated frame, [ErrTooLarge] and the others below.
+// [io.ErrUnexpectedEOF] for a truncated frame, [ErrTooLarge] and the others below. It never matches io.EOF: a cause that
+// does, such as that of a function passed to Map, matches io.ErrUnexpectedEOF instead.
 type Error struct {
 	Path   string // the field, such as "header.items[3].name"; may be empty
 	Offset int64  // of the byte where decoding failed, from the start of the stream or slice; -1 if encoding failed
