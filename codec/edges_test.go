@@ -200,7 +200,7 @@ func TestResyncFindsFramesWithinAfterManyCancelledCalls(t *testing.T) {
 	last := bytes.Clone(bad)
 	copy(last[100:], good)
 	chunks = append(chunks, last, good)
-	var cancel context.CancelFunc
+	cancel := func() {}
 	in := codec.Resync(chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(ctx context.Context) ([]byte, error) {
 		chunk := chunks[0]
 		chunks = chunks[1:]
@@ -214,6 +214,7 @@ func TestResyncFindsFramesWithinAfterManyCancelledCalls(t *testing.T) {
 		var ctx context.Context
 		ctx, cancel = context.WithCancel(t.Context())
 		_, err := in.Recv(ctx)
+		cancel()
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	for range 2 {
