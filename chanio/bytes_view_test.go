@@ -230,3 +230,54 @@ func TestWhatIsPutBackComesBeforeWhatAViewOfChunksHolds(t *testing.T) {
 		require.Equal(t, "abcdefghij", got, name)
 	}
 }
+
+// TestWhatSeveralChunksPutBackYieldKeepsTheirOrder takes a part of the first of several chunks that were put back.
+func TestWhatSeveralChunksPutBackYieldKeepsTheirOrder(t *testing.T) {
+	src := chanio.FromSlice([][]byte{[]byte("ab"), []byte("cd"), []byte("ef")})
+	take := func(n int) string {
+		up, err := src.Acquire(t.Context(), "a test")
+		require.NoError(t, err)
+		defer up.Release()
+		in := up.Bytes()
+		for len(in.Buffered()) < n {
+			require.NoError(t, in.Fill(t.Context(), n))
+		}
+		p := string(in.Buffered()[:n])
+		in.Discard(n)
+		return p
+	}
+	require.Equal(t, "ab", take(2))
+	up := src.Claim("a test")
+	up.Unread([]byte("b"))
+	up.Unread([]byte("_a"))
+	up.Release()
+	for _, want := range []string{"_", "ab", "cde", "f"} {
+		require.Equal(t, want, take(len(want)))
+	}
+}
+
+// TestACancelledCallKeepsWhatCameBeforeAnEndThatIsKnown fills a buffer up to the end of the stream.
+func TestACancelledCallKeepsWhatCameBeforeAnEndThatIsKnown(t *testing.T) {
+	near, far := chanio.Pipe()
+	defer near.Close()
+	defer far.Close()
+	require.NoError(t, far.Out.Send(t.Context(), []byte("abc")))
+	require.NoError(t, far.Out.Close())
+	up, err := near.In.Acquire(t.Context(), "a test")
+	require.NoError(t, err)
+	in := up.Bytes()
+	for err == nil {
+		err = in.Fill(t.Context(), 10)
+	}
+	require.Equal(t, io.EOF, err)
+	up.Release()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = near.In.Recv(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	p, err := near.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "abc", string(p))
+	_, err = near.In.Recv(t.Context())
+	require.Equal(t, io.EOF, err)
+}

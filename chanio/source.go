@@ -299,6 +299,9 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 		v = x.back[0]
 		clear(x.back[:1])
 		x.back, x.front = x.back[1:], max(x.front-1, 0)
+		if x.rest != nil && len(x.rest.buf) == 0 {
+			x.front = 0 // rest may be about to take v, and then comes before the others
+		}
 		return v, true, nil
 	case s.over:
 		return v, false, endError(s.hooks.End)
@@ -313,10 +316,16 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 // fail handles an error of the endpoint. The stream continues if the error concerns only this call, and ends otherwise.
 // fail returns the error for the consumer.
 func (s *Source[T]) fail(ctx context.Context, err error) error {
-	if s.hooks.End.Open() && (Resumable(ctx, err) || !s.ownEnd) {
-		return callError(ctx, err)
+	if s.hooks.End.Open() && (Resumable(ctx, err) || !s.ownEnd) || ctx.Err() != nil && Resumable(ctx, err) && !s.isClosed() {
+		return callError(ctx, err) // after the end, bytes from before it may be left
 	}
 	return s.finish(err)
+}
+
+func (s *Source[T]) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // finish ends the stream with err, unless it has ended already, and returns its end.

@@ -117,7 +117,7 @@ func (s *stdCompression) Decompress(dst, packed []byte, max int) ([]byte, error)
 	in := bytes.NewReader(packed)
 	r, err := s.reader(in)
 	if err != nil {
-		return dst, &detail{ErrMalformed, err.Error()}
+		return dst, &detail{ErrMalformed, noEnd(err).Error()}
 	}
 	out := bytes.NewBuffer(dst)
 	n, err := io.Copy(out, io.LimitReader(r, int64(min(max, Unbounded-1))+1))

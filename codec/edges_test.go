@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -158,6 +159,69 @@ func TestResyncTellsWhatItDroppedAtTheEnd(t *testing.T) {
 	_, err = src.Recv(t.Context())
 	require.Error(t, err)
 	require.Equal(t, int64(3), dropped)
+}
+
+// The start of a magic at the end of the stream is a truncated frame, also after bytes that were dropped.
+func TestResyncEndsWithinAMagicAfterGarbage(t *testing.T) {
+	c := codec.Between(codec.Const("abc"), codec.Uint8, nil)
+	for _, end := range []string{"", "a", "ab"} {
+		for name, src := range map[string]*chanio.Source[[]byte]{
+			"whole": chunksOf([]byte("xyz" + end)), "bytes": chanio.FromReader(iotest.OneByteReader(strings.NewReader("xyz" + end))),
+		} {
+			dropped := int64(0)
+			in := codec.Resync(src, "abc", c, func(n int64, err error) {
+				require.ErrorIs(t, err, codec.ErrMismatch)
+				dropped += n
+			})
+			_, err := in.Recv(t.Context())
+			require.Equal(t, int64(3), dropped, name)
+			if end == "" {
+				require.Equal(t, io.EOF, err, name)
+				continue
+			}
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF, name)
+			var e *codec.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, int64(3+len(end)), e.Offset, name)
+		}
+	}
+}
+
+// Bytes that were dropped before ctx ended count for those examined: garbage in many calls does not make Resync drop a
+// frame within a corrupt one.
+func TestResyncFindsFramesWithinAfterManyCancelledCalls(t *testing.T) {
+	good := []byte("m\x00\x00\x01g\x00")
+	c := codec.Between(codec.Const("m"), codec.Prefixed(codec.Uint24, codec.String), codec.Const("\x00"))
+	bad := append([]byte("m\x00\xff\xff"), bytes.Repeat([]byte("x"), 1<<16)...)
+	var chunks [][]byte
+	for range 40 {
+		chunks = append(chunks, bad, nil)
+	}
+	last := bytes.Clone(bad)
+	copy(last[100:], good)
+	chunks = append(chunks, last, good)
+	cancel := func() {}
+	in := codec.Resync(chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(ctx context.Context) ([]byte, error) {
+		chunk := chunks[0]
+		chunks = chunks[1:]
+		if chunk == nil {
+			cancel()
+			return nil, ctx.Err()
+		}
+		return chunk, nil
+	}}), "m", c, nil)
+	for len(chunks) > 2 {
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(t.Context())
+		_, err := in.Recv(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	for range 2 {
+		v, err := in.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "g", v)
+	}
 }
 
 func TestALengthOfAnyWidthMayBeExactlyItsLimit(t *testing.T) {

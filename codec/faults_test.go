@@ -3,7 +3,10 @@ package codec_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -391,4 +394,50 @@ func TestAFrameTooShortForAChecksumInsideOthersIsCutShort(t *testing.T) {
 	open := codec.Suffixed(codec.CRC32(codec.RawString), "!")
 	_, err := codec.Unmarshal(open, []byte("!!!"))
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+// TryRecv may have met the end behind a frame that was cut short. A call whose ctx has ended reports that, and the next
+// one the frame.
+func TestACancelledRecvDoesNotHideTheFrameThatWasCutShort(t *testing.T) {
+	in := codec.Decode(chunksOf([]byte("\x09abcdefgh"), []byte("i\x05a")), short)
+	ctx, cancel := context.WithCancel(t.Context())
+	v, ok, err := in.TryRecv()
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, "abcdefghi", v)
+	cancel()
+	for range 2 {
+		_, err = in.Recv(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	_, err = in.Recv(t.Context())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+type endless struct{}
+
+func (*endless) UnmarshalJSON([]byte) error { return fmt.Errorf("endless: %w", io.EOF) }
+
+// An error within a frame does not look like the end of the stream, whatever a function of the user returns.
+func TestAFaultInAFrameIsNotTheEndOfTheStream(t *testing.T) {
+	none := func([]byte) ([]byte, error) { return nil, io.EOF }
+	mapped := codec.Map(codec.Prefixed(codec.Uint8, codec.Bytes), none, none)
+	_, err := codec.Decode(chunksOf([]byte("\x01a")), mapped).Recv(t.Context())
+	require.NotErrorIs(t, err, io.EOF)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	_, err = codec.Marshal(mapped, []byte("a"))
+	require.NotErrorIs(t, err, io.EOF)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	_, err = codec.Decode(chunksOf([]byte("1\n")), codec.JSONLines[endless]()).Recv(t.Context())
+	require.NotErrorIs(t, err, io.EOF)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, err, "endless: EOF")
+	wrong := &fs.PathError{Op: "read", Err: errors.Join(fs.ErrInvalid, io.EOF)}
+	fails := codec.Map(codec.Uint8, func(uint8) (uint8, error) { return 0, wrong }, func(n uint8) (uint8, error) { return n, nil })
+	_, err = codec.Unmarshal(fails, []byte{1})
+	require.NotErrorIs(t, err, io.EOF)
+	require.ErrorIs(t, err, fs.ErrInvalid)
+	path, ok := errors.AsType[*fs.PathError](err)
+	require.True(t, ok)
+	require.Same(t, wrong, path)
 }

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"context"
+	"io"
 
 	"github.com/weir-go/weir/chanio"
 )
@@ -53,14 +54,22 @@ func (d *decoder[T]) skip(ctx context.Context, err error) error {
 		from -= min(from, at)
 		r.src.Discard(at)
 		r.start += int64(at)
-		if width > 0 {
-			d.debt = max(d.debt-debtShare*dropped, 0)
-			d.skipped(dropped, err)
-			return nil
+		if width == 0 {
+			end := r.fill(1)
+			if end == nil {
+				continue
+			}
+			if end != io.EOF || len(r.src.Buffered()) == 0 {
+				d.dropped(dropped, err)
+				return d.up.Fail(ctx, end)
+			}
 		}
-		if end := r.fill(1); end != nil {
-			d.skipped(dropped, err)
-			return d.up.Fail(ctx, end)
-		}
+		d.dropped(dropped, err) // up to a magic, or to the start of one at the end of the stream
+		return nil
 	}
+}
+
+func (d *decoder[T]) dropped(n int64, err error) {
+	d.debt = max(d.debt-debtShare*n, 0)
+	d.skipped(n, err)
 }

@@ -431,9 +431,9 @@ func TestServeWaitsForTheEndOfRejectedConnections(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	result := serveOn(t, ctx, ln, echo)
-	nc, err := net.Dial("tcp", ln.Addr().String())
-	require.NoError(t, err)
-	defer nc.Close()
+	if nc, err := net.Dial("tcp", ln.Addr().String()); err == nil { // the reset may come before connect returns
+		defer nc.Close()
+	}
 	require.NoError(t, <-result)
 	require.EqualValues(t, 1, closed.Load())
 }

@@ -3,6 +3,7 @@ package gob_test
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 	"runtime"
 	"testing"
 
@@ -19,6 +20,9 @@ func TestAFrameIsAGobStreamOfItsOwn(t *testing.T) {
 	codectest.RoundTrip(t, codec.Prefixed(codec.Uint16, gob.Of[order]()), order{ID: 7})
 	codectest.Vector(t, codec.Prefixed(codec.Uint16, gob.Of[int]()), "0004 0304000a", 5)
 	codectest.Rejects(t, codec.Prefixed(codec.Uint16, gob.Of[int]()), "0002 ffff", codec.ErrMalformed, 2)
+	_, none := codec.Unmarshal(codec.Prefixed(codec.Uint16, gob.Of[int]()), []byte{0, 0})
+	require.ErrorIs(t, none, codec.ErrMalformed)
+	require.NotErrorIs(t, none, io.EOF)
 	codectest.Rejects(t, codec.Prefixed(codec.Uint16, gob.Of[int]()), "0005 0304000a 00", codec.ErrTrailingData, 6)
 	_, err := codec.Marshal(gob.Of[chan int](), nil)
 	require.ErrorIs(t, err, codec.ErrMalformed)
