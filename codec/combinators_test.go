@@ -398,7 +398,7 @@ func TestStuffing(t *testing.T) {
 	codectest.Vector(t, cobs, "ff"+hexOf(string(run[:254]))+"02ff00", run)
 	codectest.Vector(t, cobs, "01ff"+hexOf(string(run[:254]))+"00", append([]byte{0}, run[:254]...))
 	codectest.Rejects(t, cobs, "05 11 00", codec.ErrMalformed, 0)
-	codectest.Rejects(t, cobs, "00", codec.ErrMalformed, 0)
+	codectest.Decodes(t, cobs, codectest.Hex(t, "00 00 02 11 00"), []byte{0x11})
 
 	slip := codec.SLIP(codec.Bytes)
 	codectest.Vector(t, slip, "01 db dc 02 db dd c0", []byte{1, 0xc0, 2, 0xdb})

@@ -1,7 +1,8 @@
 package codec
 
 // COBS is c in consistent overhead byte stuffing (S. Cheshire and M. Baker, 1999): its zeros are encoded so that a zero
-// byte ends the frame and occurs nowhere else. It takes the option [Max], of the stuffed bytes, 64 KiB by default.
+// byte ends the frame and occurs nowhere else. Since some senders also start a frame with a zero, an empty frame is
+// skipped. It takes the option [Max], of the stuffed bytes, 64 KiB by default.
 //
 //	COBS(Bytes), 11 00 22:
 //	| 02 | 11 | 02 | 22 | 00 |
@@ -46,13 +47,13 @@ func (s stuffed[T]) Append(dst []byte, v T) ([]byte, error) {
 }
 
 func (s stuffed[T]) Decode(r *Reader) (v T, err error) {
-	for left := s.max; left >= 0; left-- { // the first END may start the frame
+	for left := s.max; left >= 0; left-- { // the first end may start the frame
 		start := r.Offset()
 		p, err := r.ReadUntil(s.end, s.max)
 		if err != nil {
 			return v, err
 		}
-		if len(p) > 1 || s.end != slipEnd {
+		if len(p) > 1 {
 			return decodeInner(r, s.c, p[:len(p)-1], start, s.unstuff)
 		}
 	}
@@ -79,9 +80,6 @@ func stuffCOBS(dst, plain []byte) []byte {
 
 func unstuffCOBS(p []byte, wire *[]int) (plain []byte, bad int) {
 	plain = make([]byte, 0, len(p))
-	if len(p) == 0 {
-		return nil, 0
-	}
 	for i := 0; i < len(p); {
 		n := int(p[i])
 		if i+n > len(p) {
