@@ -35,6 +35,7 @@ type conn struct {
 	state    atomic.Int32                   // isIdle, isBusy or isTold
 	idling   idling
 	draining atomic.Bool
+	telling  sync.Mutex // held while the state becomes isTold
 	served   int64
 	hijacked bool
 	taken    *takeover                 // if it is hijacked
@@ -109,7 +110,7 @@ func (c *conn) idle() {
 const (
 	isBusy int32 = iota
 	isIdle       // waits for a request
-	isTold       // was idle when asked to finish
+	isTold       // was idle when asked to finish, and has a deadline in the past
 )
 
 // newConn returns a conn for nc. ctx is the context of the listener's handler.
@@ -159,9 +160,38 @@ func (c *conn) run() error {
 // drain is called when the server shuts down.
 func (c *conn) drain(error) {
 	c.draining.Store(true)
+	c.tell()
+}
+
+// tell ends the wait for a request, if there is one. A request that has begun to arrive is served.
+func (c *conn) tell() {
+	c.telling.Lock()
+	defer c.telling.Unlock()
 	if c.state.CompareAndSwap(isIdle, isTold) {
-		c.nc.EndIn(servers.ErrShutdown)
+		_ = c.setReadDeadline(time.Unix(1, 0))
 	}
+}
+
+// arrives reports, after tell, whether a request has begun to arrive.
+func (c *conn) arrives() bool {
+	if len(c.src.Buffered()) == 0 {
+		c.extend(lastWait) // a deadline in the past would prevent the read
+		if c.src.Fill(c.io, 1) != nil {
+			return false
+		}
+	}
+	c.extend(c.srv.cfg.HeadTimeout)
+	return true
+}
+
+// lastWait is how long a read may take that finds bytes at hand.
+const lastWait = 10 * time.Millisecond
+
+// extend replaces the deadline of tell.
+func (c *conn) extend(d time.Duration) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	_ = c.setReadDeadline(deadline.In(d))
 }
 
 // await waits for the first byte of a request.
@@ -178,10 +208,12 @@ func (c *conn) await() bool {
 	}
 	c.state.Store(isIdle)
 	if c.draining.Load() {
-		c.nc.EndIn(servers.ErrShutdown) // the bytes that have arrived are still read
+		c.tell()
 	}
 	inTime := c.fill()
-	c.state.CompareAndSwap(isIdle, isBusy)
+	if !c.state.CompareAndSwap(isIdle, isBusy) {
+		return c.arrives()
+	}
 	return inTime
 }
 
