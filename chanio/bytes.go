@@ -28,6 +28,9 @@ func bytesOf(s *Source[[]byte]) ByteSource {
 	if x = s.extraLocked(); x.rest == nil {
 		x.rest = &chunks{src: s}
 	}
+	if s.closed {
+		x.rest.buf = nil // what came before it may have been dropped
+	}
 	if x.front > 0 && len(x.rest.buf) > 0 { // otherwise Fill takes them in their order
 		x.rest.buf = slices.Concat(append(x.back[:x.front:x.front], x.rest.buf)...)
 		x.back, x.front = x.back[x.front:], 0

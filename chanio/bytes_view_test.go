@@ -3,6 +3,7 @@ package chanio_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -280,4 +281,25 @@ func TestACancelledCallKeepsWhatCameBeforeAnEndThatIsKnown(t *testing.T) {
 	require.Equal(t, "abc", string(p))
 	_, err = near.In.Recv(t.Context())
 	require.Equal(t, io.EOF, err)
+}
+
+func TestBytesThatAViewHeldAreDroppedByClose(t *testing.T) {
+	src := chanio.FromSlice([][]byte{[]byte("abcdef")})
+	up, err := src.Acquire(t.Context(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := up.Bytes()
+	if err := in.Fill(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	in.Discard(3)
+	up.Unread([]byte("c"))
+	up.Release()
+	if err := src.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := chanio.ReadAll(t.Context(), src, 10); len(p) > 0 || !errors.Is(err, net.ErrClosed) {
+		t.Fatalf("got %q, %v after Close, want net.ErrClosed", p, err)
+	}
 }

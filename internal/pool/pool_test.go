@@ -52,6 +52,7 @@ func TestUnusedValuesAreDroppedOncePerWindow(t *testing.T) {
 
 func TestRareCollectionsDropUnusedValues(t *testing.T) {
 	p := filled()
+	require.True(t, p.collected(time.Now()), "the watch ends although values are left")
 	p.collect(3, time.Now(), 2*window)
 	require.Zero(t, p.count())
 }
