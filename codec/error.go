@@ -148,14 +148,14 @@ func (r *Reader) Fail(offset int64, err error) error {
 
 // locate returns err as an *Error, at the current byte if it has no offset.
 func (r *Reader) locate(err error) *Error {
-	if e := asError(err); e != nil {
+	if e := asError(err); e != nil && !errors.Is(e, io.EOF) {
 		return e
 	}
 	return r.Fail(r.Offset(), err).(*Error)
 }
 
 func encodeError(err error) *Error {
-	if e := asError(err); e != nil {
+	if e := asError(err); e != nil && !errors.Is(e, io.EOF) {
 		return e
 	}
 	return &Error{Offset: -1, Err: noEnd(err)}

@@ -440,4 +440,8 @@ func TestAFaultInAFrameIsNotTheEndOfTheStream(t *testing.T) {
 	path, ok := errors.AsType[*fs.PathError](err)
 	require.True(t, ok)
 	require.Same(t, wrong, path)
+	own := func(n uint8) (uint8, error) { return n, &codec.Error{Err: io.EOF} }
+	_, err = codec.Marshal(codec.Map(codec.Uint8, own, own), 1)
+	require.NotErrorIs(t, err, io.EOF)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
