@@ -35,8 +35,8 @@ type Deflate struct {
 	NewReader func(src io.Reader) io.ReadCloser
 
 	contexts atomic.Int32
-	writers  pool.Pool[deflater]  // of *deflater that nobody uses
-	readers  pool.Pool[inflating] // of *inflating that nobody uses
+	writers  pool.Pool[deflater]  // that nobody uses
+	readers  pool.Pool[inflating] // that nobody uses
 }
 
 // Compressor is implemented by *flate.Writer. Flush must end with an empty stored block, as RFC 7692 7.2.1 requires.

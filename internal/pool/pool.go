@@ -47,7 +47,7 @@ func (p *Pool[T]) Put(v *T) {
 	}
 }
 
-// watch arranges that collected is called after the next collection, and after later ones while values are kept.
+// watch arranges that collected is called after the next collection, and after later ones while it wants that.
 func (p *Pool[T]) watch() {
 	runtime.AddCleanup(&sentinel{}, func(p *Pool[T]) {
 		if p.collected(time.Now()) {
@@ -63,17 +63,21 @@ type sentinel struct{ _ *byte }
 
 // collected puts free values back, so that the next collection does not drop those that nobody has used since the last
 // one. In each window it leaves two collections alone, and what was not used between these is dropped. It reports
-// whether anything may be left.
+// whether it wants to be called again; if not, the next Put sees to that, and nothing holds a Pool that is not in use.
 func (p *Pool[T]) collected(now time.Time) bool {
 	if p.leave == 0 && now.Sub(p.trimmed) >= window {
 		p.leave, p.trimmed = 2, now
 	}
 	if p.leave > 0 {
 		p.leave--
-		return true
+		return p.leave > 0
 	}
 	var kept []any
-	for v := p.free.Get(); v != nil && len(kept) < most; v = p.free.Get() {
+	for len(kept) < most {
+		v := p.free.Get()
+		if v == nil {
+			break
+		}
 		kept = append(kept, v)
 	}
 	for _, v := range kept {

@@ -57,6 +57,20 @@ func TestRareCollectionsDropUnusedValues(t *testing.T) {
 	require.Zero(t, p.count())
 }
 
+// A Pool may belong to a connection, and the collector would keep it as long as it is watched.
+func TestWatchingEndsWithoutUse(t *testing.T) {
+	for _, step := range []time.Duration{window / 10, 2 * window} {
+		p := filled()
+		p.trimmed = time.Now()
+		calls, now := 1, p.trimmed
+		for now = now.Add(step); calls < 20 && p.collected(now); now = now.Add(step) {
+			calls++
+		}
+		require.LessOrEqual(t, calls, 12, step)
+		require.NotNil(t, p.Get(), "it ended because nothing was left")
+	}
+}
+
 func TestWatchingEndsWithTheLastValue(t *testing.T) {
 	p := filled()
 	p.trimmed = time.Now()
