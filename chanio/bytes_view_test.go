@@ -3,7 +3,6 @@ package chanio_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"strings"
@@ -285,21 +284,15 @@ func TestACancelledCallKeepsWhatCameBeforeAnEndThatIsKnown(t *testing.T) {
 
 func TestBytesThatAViewHeldAreDroppedByClose(t *testing.T) {
 	src := chanio.FromSlice([][]byte{[]byte("abcdef")})
-	up, err := src.Acquire(t.Context(), "test")
-	if err != nil {
-		t.Fatal(err)
-	}
+	up, err := src.Acquire(t.Context(), "a test")
+	require.NoError(t, err)
 	in := up.Bytes()
-	if err := in.Fill(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, in.Fill(t.Context(), 1))
 	in.Discard(3)
 	up.Unread([]byte("c"))
 	up.Release()
-	if err := src.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if p, err := chanio.ReadAll(t.Context(), src, 10); len(p) > 0 || !errors.Is(err, net.ErrClosed) {
-		t.Fatalf("got %q, %v after Close, want net.ErrClosed", p, err)
-	}
+	require.NoError(t, src.Close())
+	p, err := chanio.ReadAll(t.Context(), src, 10)
+	require.Empty(t, p)
+	require.ErrorIs(t, err, net.ErrClosed)
 }

@@ -39,13 +39,10 @@ func TestRelayHalfClosesWhatEnds(t *testing.T) {
 	require.NoError(t, <-result)
 }
 
-// noHalfClose is a net.Conn without CloseWrite.
-type noHalfClose struct{ net.Conn }
-
 func TestG6RelayWithoutHalfCloseStillPassesTheReply(t *testing.T) {
 	client, a := tcpConnPair(t, nil)
 	dialled, accepted := socketPair(t, "tcp", "127.0.0.1:0")
-	b, server := chanio.NewConn(noHalfClose{dialled}, nil), chanio.NewConn(accepted, nil)
+	b, server := chanio.NewConn(struct{ net.Conn }{dialled}, nil), chanio.NewConn(accepted, nil)
 	t.Cleanup(func() {
 		b.Abort(nil)
 		server.Abort(nil)

@@ -84,7 +84,7 @@ func TestTheCollectorCallsCollected(t *testing.T) {
 		p.Put(new([64]byte))
 	}
 	require.True(t, p.watched.Load())
-	for p.count(); p.watched.Load(); { // nothing is free, so the first call that does not leave it alone ends the watch
+	for p.count(); p.watched.Load(); { // at the latest, it ends after two collections that are left alone
 		runtime.GC()
 		runtime.Gosched()
 	}

@@ -35,7 +35,7 @@ func loadPair(certFile, keyFile string) (*tls.Certificate, error) {
 }
 
 func pairOf(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := os.ReadFile(certFile)
+	cert, err := certsIn(certFile)
 	if err != nil {
 		return tls.Certificate{}, err
 	}
@@ -46,10 +46,7 @@ func pairOf(certFile, keyFile string) (tls.Certificate, error) {
 	if !isPEM(key) {
 		key = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
 	}
-	if !isWhole(cert) {
-		return tls.Certificate{}, fmt.Errorf("a PEM block in %s is damaged or cut off", certFile)
-	}
-	return tls.X509KeyPair(certsInPEM(cert), key)
+	return tls.X509KeyPair(cert, key)
 }
 
 var pemBegin = []byte("-----BEGIN")
@@ -72,6 +69,18 @@ func isWhole(p []byte) bool {
 	}
 }
 
+// certsIn returns the certificates in a file, in PEM.
+func certsIn(file string) ([]byte, error) {
+	p, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if !isWhole(p) {
+		return nil, fmt.Errorf("a PEM block in %s is damaged or cut off", file)
+	}
+	return certsInPEM(p), nil
+}
+
 // certsInPEM converts certificates in DER, one after the other, to PEM. It returns anything else unchanged.
 func certsInPEM(p []byte) []byte {
 	if isPEM(p) {
@@ -90,15 +99,12 @@ func certsInPEM(p []byte) []byte {
 
 // loadPool reads authorities, in PEM or DER.
 func loadPool(file string) (*x509.CertPool, error) {
-	certs, err := os.ReadFile(file)
+	certs, err := certsIn(file)
 	if err != nil {
 		return nil, unreadable("authorities", err)
 	}
-	if !isWhole(certs) {
-		return nil, fmt.Errorf("authorities: a PEM block in %s is damaged or cut off", file)
-	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(certsInPEM(certs)) {
+	if !pool.AppendCertsFromPEM(certs) {
 		return nil, fmt.Errorf("authorities: there is no certificate in %s", file)
 	}
 	return pool, nil

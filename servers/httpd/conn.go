@@ -15,6 +15,7 @@ import (
 	"github.com/weir-go/weir/internal/afresh"
 	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/pool"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -84,7 +85,7 @@ type parsing struct {
 // maxKept limits the bytes of field lines, and the number of names, in a parsing that is reused.
 const maxKept = 4 << 10
 
-var parsings = sync.Pool{New: func() any { return new(parsing) }}
+var parsings = pool.Pool[parsing]{New: func() *parsing { return new(parsing) }}
 
 // idle returns the parsing to its pool. The head has been discarded, and no goroutine reads the body or writes any
 // more.
@@ -236,7 +237,7 @@ func (c *conn) setReadDeadline(t time.Time) error {
 // readHead reads the head of a request. It answers an invalid one and returns false.
 func (c *conn) readHead() bool {
 	if c.parsing == nil {
-		c.parsing = parsings.Get().(*parsing)
+		c.parsing = parsings.Get()
 	}
 	c.head.Reset(&c.srv.limits)
 	whole, err := c.head.Parse(c.src.Buffered())

@@ -3,15 +3,15 @@ package httpd
 import (
 	"context"
 	"net/http"
-	"sync"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // unflushed is how much of a body is buffered, so that a short reply gets a Content-Length.
 const unflushed = 2048
 
-var buffers = sync.Pool{New: func() any { return new([unflushed]byte) }}
+var buffers = pool.Pool[[unflushed]byte]{New: func() *[unflushed]byte { return new([unflushed]byte) }}
 
 // output is the part of a ResponseWriter that HTTP/1 and HTTP/2 share. It buffers the first unflushed bytes of a body.
 // Small writes after these are held back until enough have accumulated, the handler flushes, or it returns.
@@ -124,7 +124,7 @@ func (o *output) admit(n int) error {
 
 func (o *output) room() []byte {
 	if o.buf == nil {
-		o.buf = buffers.Get().(*[unflushed]byte)
+		o.buf = buffers.Get()
 	}
 	return o.buf[o.n:]
 }
