@@ -67,7 +67,7 @@ func TestAWriteTimeoutSparesAPeerWhoseProgressOnlyTheKernelSees(t *testing.T) {
 
 func testSlowPeer(t *testing.T, p, q net.Conn, peer *net.TCPConn) {
 	require.NoError(t, peer.SetReadBuffer(64<<10))
-	x := stream.New(p, config(&stream.Config{WriteTimeout: 300 * time.Millisecond}))
+	x := stream.New(p, config(&stream.Config{WriteTimeout: time.Second}))
 	defer x.Abort(nil)
 	sent := make(chan error, 1)
 	go func() { sent <- x.Out.Send(bg, data(16<<20)) }()
