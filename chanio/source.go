@@ -288,8 +288,8 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reclaimLocked()
 	x := s.extra
+	x.reclaim(s.closed)
 	switch {
 	case s.closed:
 		return v, false, endError(s.hooks.End)

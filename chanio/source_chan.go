@@ -56,7 +56,7 @@ func openView[T any](ctx context.Context, s *Source[T]) (v *sourceView[T], left 
 	if left, wrong = s.turn.tryReplace(ctx, c, s.hooks.End); left != nil || wrong != "" {
 		return nil, left, wrong
 	}
-	s.reclaimLocked()
+	s.extra.reclaim(s.closed)
 	size := chanSize
 	if s.hooks.Undelivered != nil {
 		size = 0
@@ -140,9 +140,9 @@ func (x *sourceExtra[T]) putLocked(values ...T) {
 	}
 }
 
-// reclaimLocked takes back what an ended view left in its channel. Only the consumer calls it.
-func (s *Source[T]) reclaimLocked() {
-	x := s.extra
+// reclaim takes back what an ended view left in its channel, or drops it if the Source is closed. Only the consumer calls
+// it. The view has set aside.
+func (x *sourceExtra[T]) reclaim(closed bool) {
 	if x == nil || x.view == nil || x.view.c.state.Load() != gone {
 		return
 	}
@@ -151,8 +151,7 @@ func (s *Source[T]) reclaimLocked() {
 		left = append(left, v)
 	}
 	x.view = nil
-	if len(left) > 0 && !s.closed {
+	if !closed {
 		x.putLocked(left...)
-		s.aside.Store(true)
 	}
 }

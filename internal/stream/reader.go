@@ -17,7 +17,7 @@ type Reader struct {
 	s    *Stream
 	end  End
 	d    deadline.Deadline
-	idle time.Duration // the longest time that a call waits; 0 means no limit
+	idle time.Duration // the longest time that a call waits; negative means no limit
 
 	win  Buffer
 	err  error // the error after the buffered bytes
@@ -45,7 +45,9 @@ const MaxEmpty = 100
 
 func (r *Reader) init(s *Stream, cfg *Config) {
 	r.s, r.left = s, unmeasured
-	r.idle = max(cfg.IdleTimeout, 0)
+	if r.idle = cfg.IdleTimeout; r.idle == 0 {
+		r.idle = -1
+	}
 	r.d.Init((*readSocket)(r))
 	r.fd.init(r)
 	if len(cfg.Prefix) > 0 {
@@ -199,12 +201,12 @@ func (r *Reader) ended() error {
 // wait waits until something has been read, or a RawFunc has made progress. An idle connection waits in it, so it and its
 // callers have small stack frames.
 func (r *Reader) wait(ctx context.Context, p []byte, want int) (n int, err error) {
-	if err := r.enter(ctx); err != nil {
+	if err := r.d.Enter(ctx, deadline.In(r.idle)); err != nil {
 		return 0, err
 	}
 	defer r.d.Leave()
 	for empty := 0; empty < MaxEmpty; {
-		if r.s.fd != nil { // here, without the stack frame of once
+		if r.s.fd != nil {
 			n, err = r.fd.read(r.s.fd, p, want)
 		} else {
 			n, err = r.once(p, want)
@@ -221,15 +223,6 @@ func (r *Reader) wait(ctx context.Context, p []byte, want int) (n int, err error
 	return 0, io.ErrNoProgress
 }
 
-// enter starts a call for the deadline.
-func (r *Reader) enter(ctx context.Context) error {
-	var until time.Time
-	if r.idle > 0 {
-		until = time.Now().Add(r.idle)
-	}
-	return r.d.Enter(ctx, until)
-}
-
 // judge returns the result of wait for that of a read with an error. It keeps an error that came with bytes.
 //
 //go:noinline
@@ -244,13 +237,10 @@ func (r *Reader) judge(ctx context.Context, n int, err error) (int, error) {
 	return n, nil
 }
 
-// once reads once. It may wait.
+// once reads once from a net.Conn without a descriptor. It may wait.
 //
 //go:noinline
 func (r *Reader) once(p []byte, want int) (n int, err error) {
-	if r.s.fd != nil {
-		return r.fd.read(r.s.fd, p, want)
-	}
 	if err := r.d.Arm(); err != nil {
 		return 0, err
 	}

@@ -230,28 +230,19 @@ func (l *lingerer) wait(now time.Time) time.Duration {
 // queueTick is how often the kernel is asked how much is in transit.
 const queueTick = 10 * time.Millisecond
 
-// progress returns a number that grows while the peer takes what is sent: what it has acknowledged, if that is known.
-// The kernel accepts more data in larger and rarer steps.
-func (s *Stream) progress() int64 {
-	n := s.BytesOut()
-	if queue, ok := outQueue(s.socket()); ok {
-		return n - int64(queue)
-	}
-	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
-		n += nc.Progress()
-	}
-	return n
-}
-
-// peerTook returns a number that grows while the peer takes what the net.Conn has accepted, if that is known.
-func (s *Stream) peerTook() int64 {
+// progress returns a number that grows while the peer takes what is sent, as far as that is known. If it is not, accepted
+// says whether what the net.Conn has accepted counts. A kernel accepts more data in larger and rarer steps.
+func (s *Stream) progress(accepted bool) (n int64) {
 	if queue, ok := outQueue(s.socket()); ok {
 		return s.BytesOut() - int64(queue)
 	}
 	if nc, ok := s.nc.(interface{ Progress() int64 }); ok {
-		return nc.Progress()
+		n = nc.Progress()
 	}
-	return 0
+	if accepted {
+		n += s.BytesOut()
+	}
+	return n
 }
 
 // OutQueue returns how many bytes are in transit to the peer, if that is known.

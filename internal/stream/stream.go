@@ -94,11 +94,8 @@ const (
 
 // New returns a Stream over nc, which it owns from then on. *net.TCPConn and *net.UnixConn themselves, and types with
 // the optional interfaces [TryWriter] and [TryReader], have full speed and hold buffers only while in use. Any other
-// net.Conn is written by a goroutine while there is something to write.
-//
-// Full speed, and buffers that are held only while in use, come with *net.TCPConn and *net.UnixConn as such, and with the
-// optional interfaces [TryWriter] and [TryReader]. Any other net.Conn is written by a goroutine while there is something
-// to write. nc needs working read deadlines: they are how a ctx interrupts a read.
+// net.Conn is written by a goroutine while there is something to write. nc needs working read deadlines: they are how a
+// ctx interrupts a read.
 func New(nc net.Conn, cfg Config) *Stream {
 	s := &Stream{
 		nc: nc, fd: descriptorOf(nc), closeWait: cfg.CloseWait,
@@ -113,7 +110,7 @@ func New(nc net.Conn, cfg Config) *Stream {
 	for _, end := range []*End{&s.In.end, &s.Out.end} {
 		end.Linger, end.Released, end.Logger = cfg.Linger, s.released, cfg.Logger
 	}
-	s.Out.end.Progress = s.progress
+	s.Out.end.Progress = func() int64 { return s.progress(true) }
 	if s.Out.room = int64(cfg.SendBuffer); s.Out.room <= 0 {
 		s.Out.room = DefaultSendBuffer
 	}

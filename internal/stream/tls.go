@@ -58,7 +58,7 @@ func secure(ctx context.Context, low Lower, truncated bool, wrap func(net.Conn) 
 	l := &lower{Lower: low, turn: make(chan struct{}, 1)}
 	t := &TLS{Conn: wrap(l), low: l, strict: !truncated}
 	if low.Stream != nil {
-		low.Stream.In.idle = 0
+		low.Stream.In.idle = -1
 		low.Stream.In.SetDeadline(time.Time{})
 		low.Stream.Out.SetDeadline(time.Time{})
 	}

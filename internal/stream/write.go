@@ -275,7 +275,7 @@ func (p *patience) begin(s *Stream) time.Time {
 		return time.Time{}
 	}
 	p.until = time.Now().Add(p.timeout)
-	p.peer = s.peerTook()
+	p.peer = s.progress(false)
 	return p.next()
 }
 
@@ -292,7 +292,7 @@ func (p *patience) next() time.Time {
 // because it stays full until much has left.
 func (p *patience) renew(s *Stream) bool {
 	before := p.peer
-	if p.peer = s.peerTook(); p.peer > before {
+	if p.peer = s.progress(false); p.peer > before {
 		p.took(int(p.peer - before))
 	}
 	return time.Now().Before(p.until)
