@@ -39,11 +39,6 @@ func appendGoAway(dst []byte, last uint32, code Code, reason string) []byte {
 	return append(dst, reason...)
 }
 
-func appendPriorityUpdate(dst []byte, id uint32, value string) []byte {
-	dst = appendFrame(dst, 4+len(value), frames.FramePriorityUpdate, 0, 0)
-	return append(binary.BigEndian.AppendUint32(dst, id), value...)
-}
-
 func appendSettings(dst []byte, settings ...frames.Setting) []byte {
 	dst = appendFrame(dst, 6*len(settings), frames.FrameSettings, 0, 0)
 	for _, s := range settings {

@@ -277,14 +277,3 @@ func (s *Stream) served(cause error) {
 	c.send.pushLocked()
 	c.endIfOverAndUnlock()
 }
-
-// SetPriority sends the peer the priority of the response, in the form of a Priority field (RFC 9218 7.1). Only a
-// client may call it.
-func (s *Stream) SetPriority(value string) {
-	s.c.mu.Lock()
-	defer s.c.mu.Unlock()
-	if !s.gone {
-		s.c.send.out = appendPriorityUpdate(s.c.send.outLocked(), s.id, value)
-		s.c.send.pushLocked()
-	}
-}
