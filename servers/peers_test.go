@@ -272,9 +272,9 @@ func TestARealBalancerSpeaksTLSBehindItsHeader(t *testing.T) {
 		return c.Out.Send(ctx, []byte(c.RemoteAddr().String()+" "+c.TLS().NegotiatedProtocol))
 	})
 	addr := startHaproxy(t, "  bind %s\n", ln.Addr().String()+" send-proxy-v2 ssl verify required ca-file "+roots+
-		" sni str(weir.test) alpn h2 check inter 50ms check-send-proxy check-ssl check-sni weir.test")
+		" sni str(weir.test) alpn h2 check inter 100ms fall 1000 check-send-proxy check-ssl check-sni weir.test")
+	require.Equal(t, "weir.test", <-checked)
 	for range 3 {
-		require.Equal(t, "weir.test", <-checked)
 		nc, err := net.Dial("tcp", addr)
 		require.NoError(t, err)
 		got, err := io.ReadAll(nc)
