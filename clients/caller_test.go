@@ -170,6 +170,7 @@ func TestG2CallerCallCancelledBeforeItWasSentIsNeverSent(t *testing.T) {
 		require.Equal(t, "next", recv(t, far.In))
 		require.NoError(t, far.Out.Send(t.Context(), "reply"))
 		require.Equal(t, result{"reply", nil}, <-next)
+		require.NoError(t, m.Shutdown(t.Context()), "it waits until no call counts as outstanding")
 	})
 }
 

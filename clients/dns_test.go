@@ -555,6 +555,15 @@ func TestDNSAsksWithoutEDNSIfTheServerDoesNotKnowThat(t *testing.T) {
 				require.NoError(t, err)
 				require.Len(t, s.takeAsked(), asked)
 			})
+		refuse := func(q query, send func([]byte)) {
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeFormatError }))
+		}
+		inDNS(t, clients.DNSConfig{Order: clients.IPv4Only, Payload: payload, Attempts: 1}, refuse,
+			func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+				_, err := r.LookupAddrs(t.Context(), "a.test")
+				require.ErrorContains(t, err, "FormatError")
+				require.Len(t, s.takeAsked(), asked, "nothing is asked twice")
+			})
 	}
 }
 

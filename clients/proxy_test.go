@@ -374,6 +374,7 @@ func certificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
 }
 
 func TestSOCKS5Connects(t *testing.T) {
+	long := strings.Repeat("x", 255)
 	const (
 		ok4    = "\x05\x00\x00\x01\x0a\x00\x00\x01\x1f\x90"
 		ok6    = "\x05\x00\x00\x04" + "0123456789abcdef" + "\x00\x01"
@@ -397,6 +398,9 @@ func TestSOCKS5Connects(t *testing.T) {
 		}, "rest"},
 		"password": {clients.SOCKS5{User: "me", Password: "pw"}, "a:80", [][2]string{
 			{"\x05\x02\x00\x02", "\x05\x02"}, {"\x01\x02me\x02pw", "\x01\x00"}, {"\x05\x01\x00\x03\x01a\x00\x50", ok4},
+		}, ""},
+		"longest password": {clients.SOCKS5{User: long, Password: long}, "a:80", [][2]string{
+			{"\x05\x02\x00\x02", "\x05\x02"}, {"\x01\xff" + long + "\xff" + long, "\x01\x00"}, {"\x05\x01\x00\x03\x01a\x00\x50", ok4},
 		}, ""},
 		"password not wanted": {clients.SOCKS5{User: "me", Password: "pw"}, "a:80", [][2]string{
 			{"\x05\x02\x00\x02", "\x05\x00"}, {"\x05\x01\x00\x03\x01a\x00\x50", ok4},

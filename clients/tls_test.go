@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -230,4 +231,26 @@ func TestUpgradeTLSWithAnUnusableConfigAbortsTheConnection(t *testing.T) {
 	_, err := clients.UpgradeTLS(t.Context(), c, "a.test", &clients.TLSConfig{RootCAFile: "no such file"}, nil)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.ErrorIs(t, c.Cause(), fs.ErrNotExist)
+}
+
+func TestG16ACallbackOfTLSThatPanicsEndsTheConnection(t *testing.T) {
+	cert, roots, err := tlsconf.SelfSigned("a.test")
+	require.NoError(t, err)
+	server := &peers{play: func(_ string, nc net.Conn) {
+		_, _ = io.Copy(io.Discard, tls.Server(nc, &tls.Config{Certificates: []tls.Certificate{cert}}))
+	}}
+	for _, fall := range []func(){func() { panic("fall") }, runtime.Goexit} {
+		c, err := server.dial(t.Context(), "", nil)
+		require.NoError(t, err)
+		base := &tls.Config{VerifyConnection: func(tls.ConnectionState) error {
+			fall()
+			return nil
+		}}
+		go func() {
+			defer func() { _ = recover() }()
+			_, _ = clients.UpgradeTLS(t.Context(), c, "a.test", &clients.TLSConfig{RootCAs: roots, Base: base}, nil)
+		}()
+		<-c.Done()
+		server.playing.Wait()
+	}
 }

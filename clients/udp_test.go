@@ -124,6 +124,14 @@ func TestDialUDPErrorsSayWhatToDo(t *testing.T) {
 	_, err = clients.DialUDP(ctx, "localhost:9", nil)
 	require.ErrorIs(t, err, why)
 	require.True(t, errors.As(err, new(*net.OpError)))
+
+	ctx, cancel = context.WithCancelCause(t.Context())
+	found := clients.ResolverFunc(func(context.Context, string) ([]netip.Addr, error) {
+		cancel(why)
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	})
+	_, err = clients.DialUDP(ctx, "late.test:9", &clients.UDPConfig{Resolver: found})
+	require.ErrorIs(t, err, why, "ctx has ended at the end of the lookup")
 }
 
 func TestDialUDPTakesTheFirstAddressThatCanBeReached(t *testing.T) {
@@ -143,6 +151,7 @@ func TestDialUDPTakesTheFirstAddressThatCanBeReached(t *testing.T) {
 	res := clients.ResolverFunc(func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{unreachable}, nil })
 	_, err = clients.DialUDP(t.Context(), "one.test:9", &clients.UDPConfig{Resolver: res})
 	require.ErrorIs(t, err, syscall.EACCES)
+	require.NotContains(t, err.Error(), "none of its")
 }
 
 func TestUDPCarriesValues(t *testing.T) {

@@ -437,6 +437,11 @@ func TestG20LinesAboutPeersAreLimited(t *testing.T) {
 		time.Sleep(time.Minute)
 		many(100)
 		require.Len(t, log.lines(), 42)
+		for range 4 {
+			time.Sleep(time.Second / 2)
+			many(1)
+		}
+		require.Len(t, log.lines(), 45, "only the first of them was too early")
 		require.NoError(t, ln.Close())
 		require.NoError(t, <-result)
 	})

@@ -264,6 +264,19 @@ func TestWrapIsGivenEachConnection(t *testing.T) {
 	require.Contains(t, lines[len(lines)-1], "closed")
 }
 
+func TestARefusedConnectionInMemoryIsReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ln, connect := listenInMemory(t, &servers.Config{Wrap: func(net.Conn) net.Conn { return nil }})
+		result := serveOn(t, t.Context(), ln, echo)
+		nc := connect()
+		_, err := nc.Read(make([]byte, 1))
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+		require.NoError(t, nc.Close())
+		require.NoError(t, ln.Close())
+		require.NoError(t, <-result)
+	})
+}
+
 func TestALoggedNetConnIsANetConn(t *testing.T) {
 	nettest.TestConn(t, func() (a, b net.Conn, stop func(), err error) {
 		nl, err := net.Listen("tcp", "127.0.0.1:0")

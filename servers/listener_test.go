@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -145,6 +146,21 @@ func TestMaxConnsHoldsForTheChannelToo(t *testing.T) {
 	require.NoError(t, one.Close())
 	require.NoError(t, two.Close())
 	require.NoError(t, c.Close())
+}
+
+func TestMaxConnsCountsNoAcceptThatHasEnded(t *testing.T) {
+	ln := listen(t, &servers.Config{MaxConns: 1})
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, err := ln.Conns.Recv(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	nc := dial(t, ln)
+	c, err := ln.Conns.Recv(t.Context())
+	require.NoError(t, err)
+	c.Abort(nil)
+	require.NoError(t, nc.Close())
 }
 
 func TestStringTellsAddressAndState(t *testing.T) {

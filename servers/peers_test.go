@@ -183,20 +183,16 @@ func unixListener(t testing.TB) (path string, headers <-chan *servers.ProxyHeade
 	return path, told
 }
 
-func TestARealBalancerTellsWhoItsClientsAre(t *testing.T) {
+// startHaproxy starts haproxy with a frontend, whose lines contain %s for its address, and a server behind it. It returns
+// the address when haproxy listens there.
+func startHaproxy(t testing.TB, frontend, server string) (addr string) {
 	haproxy := program(t, "haproxy", "haproxy")
-	cert, roots, err := servers.SelfSigned("weir.test")
-	require.NoError(t, err)
-	certPEM, keyPEM := pemOf(t, cert)
-	pair := file(t, "pair.pem", certPEM+keyPEM)
-	path, headers := unixListener(t)
 	nl, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	addr := nl.Addr().String()
+	addr = nl.Addr().String()
 	require.NoError(t, nl.Close())
-	conf := file(t, "haproxy.cfg", fmt.Sprintf("global\n  maxconn 50\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"+
-		"frontend in\n  bind %s ssl crt %s\n  unique-id-format weir-%%pid\n  default_backend weir\n"+
-		"backend weir\n  server one unix@%s send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,authority,unique-id,crc32c\n", addr, pair, path))
+	conf := file(t, "haproxy.cfg", "global\n  maxconn 50\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"+
+		"frontend in\n"+fmt.Sprintf(frontend, addr)+"  default_backend weir\nbackend weir\n  server one "+server+"\n")
 	cmd := exec.Command(haproxy, "-db", "-f", conf)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -206,19 +202,33 @@ func TestARealBalancerTellsWhoItsClientsAre(t *testing.T) {
 		defer close(exited)
 		_ = cmd.Wait()
 	}()
-	defer func() {
+	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-exited
-	}()
-	var c *tls.Conn
-	for c == nil {
-		c, _ = tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, ServerName: "weir.test"})
+	})
+	for {
+		if nc, err := net.Dial("tcp", addr); err == nil {
+			require.NoError(t, nc.Close())
+			return addr
+		}
 		select {
 		case <-exited:
 			t.Fatalf("haproxy does not start: %s", said.String())
 		default:
 		}
 	}
+}
+
+func TestARealBalancerTellsWhoItsClientsAre(t *testing.T) {
+	cert, roots, err := servers.SelfSigned("weir.test")
+	require.NoError(t, err)
+	certPEM, keyPEM := pemOf(t, cert)
+	pair := file(t, "pair.pem", certPEM+keyPEM)
+	path, headers := unixListener(t)
+	addr := startHaproxy(t, "  bind %s ssl crt "+pair+"\n  unique-id-format weir-%%pid\n",
+		"unix@"+path+" send-proxy-v2 proxy-v2-options ssl,cert-cn,ssl-cipher,authority,unique-id,crc32c")
+	c, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, ServerName: "weir.test"})
+	require.NoError(t, err)
 	defer c.Close()
 	_, err = io.WriteString(c, "hello")
 	require.NoError(t, err)
@@ -239,4 +249,40 @@ func TestARealBalancerTellsWhoItsClientsAre(t *testing.T) {
 	defer second.Close()
 	_, err = second.Read(make([]byte, 1))
 	require.Error(t, err, "MaxPerIP counts by the header, also on a Unix socket")
+}
+
+// The header precedes TLS between the balancer and the server. Health checks send one without addresses.
+func TestARealBalancerSpeaksTLSBehindItsHeader(t *testing.T) {
+	cert, _, err := servers.SelfSigned("weir.test")
+	require.NoError(t, err)
+	certPEM, _ := pemOf(t, cert)
+	roots := file(t, "roots.pem", certPEM)
+	checked := make(chan string, 1)
+	var log logbook
+	ln := listenTLS(t, &servers.TLSConfig{Certificates: []tls.Certificate{cert}, ALPN: []string{"h2"}},
+		&servers.Config{ProxyAlways: true, Logger: log.logger()})
+	serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		if ln.ProxyHeader(c).Source == nil {
+			select {
+			case checked <- c.TLS().ServerName:
+			default:
+			}
+			return nil
+		}
+		return c.Out.Send(ctx, []byte(c.RemoteAddr().String()+" "+c.TLS().NegotiatedProtocol))
+	})
+	addr := startHaproxy(t, "  bind %s\n", ln.Addr().String()+" send-proxy-v2 ssl verify required ca-file "+roots+
+		" sni str(weir.test) alpn h2 check inter 100ms fall 1000 check-send-proxy check-ssl check-sni weir.test")
+	require.Equal(t, "weir.test", <-checked)
+	for range 3 {
+		nc, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		got, err := io.ReadAll(nc)
+		require.NoError(t, err)
+		require.Equal(t, nc.LocalAddr().String()+" h2", string(got))
+		require.NoError(t, nc.Close())
+	}
+	for _, line := range log.lines() {
+		require.Contains(t, line, "level=INFO", "no warning is about checks")
+	}
 }

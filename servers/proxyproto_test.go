@@ -3,6 +3,7 @@ package servers
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
 	"net"
@@ -131,6 +132,16 @@ func TestWhatIsNoProxyHeaderIsRefused(t *testing.T) {
 	} {
 		_, err := readProxyHeader(strings.NewReader(header))
 		require.ErrorIs(t, err, errProxyHeader, "%q", header)
+	}
+}
+
+func TestAProxyHeaderThatEndsEarlySaysSo(t *testing.T) {
+	for _, header := range []string{"PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n", v2(proxyProxied, proxyTCP4, addrs4)} {
+		for n := range len(header) {
+			_, err := readProxyHeader(strings.NewReader(header[:n]))
+			require.ErrorIs(t, err, errProxyHeader)
+			require.True(t, errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF), "%q: %v", header[:n], err)
+		}
 	}
 }
 

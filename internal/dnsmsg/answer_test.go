@@ -82,10 +82,22 @@ func TestAnswerToAnotherQuestionIsIgnored(t *testing.T) {
 }
 
 func TestAnswerCutShortIsMalformed(t *testing.T) {
-	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Answers = []dnsmessage.Resource{a("a.test.", 1, 1)} })
-	_, err := Parse(msg[:len(msg)-3], 7, "a.test.", dnsmessage.TypeA)
-	require.ErrorContains(t, err, "malformed answer")
-	require.NotErrorIs(t, err, ErrOther)
+	question := len(reply(t, 7, "a.test.", func(*dnsmessage.Message) {}))
+	txt := dnsmessage.Resource{Header: header("a.test.", 1), Body: &dnsmessage.TXTResource{TXT: []string{"text"}}}
+	for what, change := range map[string]func(m *dnsmessage.Message){
+		"an address":            func(m *dnsmessage.Message) { m.Answers = []dnsmessage.Resource{a("a.test.", 1, 1)} },
+		"an alias":              func(m *dnsmessage.Message) { m.Answers = []dnsmessage.Resource{cname("a.test.", "b.test.", 1)} },
+		"what nobody asked for": func(m *dnsmessage.Message) { m.Answers = []dnsmessage.Resource{txt} },
+		"an authority":          func(m *dnsmessage.Message) { m.Authorities = []dnsmessage.Resource{soa(1, 1)} },
+		"an authority's text":   func(m *dnsmessage.Message) { m.Authorities = []dnsmessage.Resource{txt} },
+	} {
+		msg := reply(t, 7, "a.test.", change)
+		for n := question; n < len(msg); n++ {
+			_, err := Parse(msg[:n], 7, "a.test.", dnsmessage.TypeA)
+			require.ErrorContains(t, err, "malformed answer", "%s after %d bytes", what, n)
+			require.NotErrorIs(t, err, ErrOther)
+		}
+	}
 }
 
 // A record whose length does not fit its type; the length is in the two bytes before the data.

@@ -99,7 +99,7 @@ func mutantsOf(dir, only string) (all []mutant, err error) {
 			return nil, err
 		}
 		c := collector{file: file, src: src, pos: set}
-		ast.Inspect(tree, c.visit)
+		c.walk(tree, nil)
 		all = append(all, c.found...)
 	}
 	return all, nil
@@ -117,16 +117,34 @@ var shifted = map[token.Token]string{
 	token.LSS: "<=", token.LEQ: "<", token.GTR: ">=", token.GEQ: ">", token.EQL: "!=", token.NEQ: "==",
 }
 
-func (c *collector) visit(n ast.Node) bool {
+// walk collects the faults below n, a node of a function of type f.
+func (c *collector) walk(n ast.Node, f *ast.FuncType) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if n.Body != nil {
+				c.walk(n.Body, n.Type)
+			}
+			return false
+		case *ast.FuncLit:
+			c.walk(n.Body, n.Type)
+			return false
+		}
+		c.visit(n, f)
+		return true
+	})
+}
+
+func (c *collector) visit(n ast.Node, f *ast.FuncType) {
 	switch n := n.(type) {
 	case *ast.IfStmt:
-		c.replace(n.Cond, "!("+c.text(n.Cond)+")", "condition negated")
-		if returnsError(n.Body) {
+		c.negate(n.Cond)
+		if last := len(n.Body.List) - 1; last >= 0 && returnedError(n.Body.List[last], f) != nil {
 			c.replace(n.Body, "{}", "error not returned")
 		}
 	case *ast.ForStmt:
 		if n.Cond != nil {
-			c.replace(n.Cond, "!("+c.text(n.Cond)+")", "condition negated")
+			c.negate(n.Cond)
 		}
 	case *ast.BinaryExpr:
 		if to, ok := shifted[n.Op]; ok {
@@ -134,34 +152,36 @@ func (c *collector) visit(n ast.Node) bool {
 			c.add(n, at, at+len(n.Op.String()), to, "comparison shifted")
 		}
 	case *ast.ReturnStmt:
-		if len(n.Results) > 0 && isError(n.Results[len(n.Results)-1]) {
-			c.replace(n.Results[len(n.Results)-1], "nil", "nil returned for an error")
+		if err := returnedError(n, f); err != nil {
+			c.replace(err, "nil", "nil returned for an error")
 		}
 	case *ast.ExprStmt:
 		c.replace(n, "", "call left out")
 	case *ast.DeferStmt:
 		c.replace(n, "", "defer left out")
 	}
-	return true
 }
 
-// returnsError reports whether a block ends with a return of something that looks like an error.
-func returnsError(b *ast.BlockStmt) bool {
-	if len(b.List) == 0 {
-		return false
+// returnedError returns what a statement of a function of type f returns as an error, or nil.
+func returnedError(s ast.Stmt, f *ast.FuncType) ast.Expr {
+	r, ok := s.(*ast.ReturnStmt)
+	if !ok || len(r.Results) == 0 || f == nil || len(r.Results) != f.Results.NumFields() {
+		return nil
 	}
-	r, ok := b.List[len(b.List)-1].(*ast.ReturnStmt)
-	return ok && len(r.Results) > 0 && isError(r.Results[len(r.Results)-1])
+	last := r.Results[len(r.Results)-1]
+	if isNamed(last, "nil") || !isNamed(f.Results.List[len(f.Results.List)-1].Type, "error") {
+		return nil
+	}
+	return last
 }
 
-func isError(e ast.Expr) bool {
-	switch e := e.(type) {
-	case *ast.Ident:
-		return strings.HasPrefix(e.Name, "err") || strings.HasPrefix(e.Name, "Err")
-	case *ast.SelectorExpr:
-		return isError(e.Sel) || e.Sel.Name == "EOF"
-	}
-	return false
+func isNamed(e ast.Expr, name string) bool {
+	id, ok := e.(*ast.Ident)
+	return ok && id.Name == name
+}
+
+func (c *collector) negate(condition ast.Expr) {
+	c.replace(condition, "!("+c.text(condition)+")", "condition negated")
 }
 
 func (c *collector) text(n ast.Node) string {

@@ -207,7 +207,11 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 		_, err := s.Config(nil)
 		require.ErrorContains(t, err, want)
 	}
-	for _, c := range []*tlsconf.Client{{RootCAFile: "/does/not/exist"}, {CertFile: "/does/not/exist", KeyFile: "/does/not/exist"}} {
+	const nowhere = "/does/not/exist"
+	certFile, keyFile := write(t, t.TempDir(), cert)
+	for _, c := range []*tlsconf.Client{
+		{RootCAFile: nowhere}, {CertFile: nowhere, KeyFile: keyFile}, {CertFile: certFile, KeyFile: nowhere},
+	} {
 		_, _, err := c.Config("a.test")
 		require.ErrorIs(t, err, os.ErrNotExist)
 		require.ErrorContains(t, err, "is that the path?")
