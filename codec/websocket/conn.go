@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/textproto"
 	"sync"
@@ -171,6 +172,10 @@ func (c *Conn) Detach() bool { return c.detach == nil || c.detach() }
 
 // contextEnded ends the connection because ctx, of its Config, has ended.
 func (c *Conn) contextEnded(ctx context.Context) {
+	if err := c.conn.Out.Err(); err != nil && !errors.Is(err, net.ErrClosed) { // the context has ended because of it
+		c.Abort(abnormal(err))
+		return
+	}
 	code, reason := NormalClosure, ""
 	if e, ok := context.Cause(ctx).(*CloseError); ok && e.Code.sendable() {
 		code, reason = e.Code, short(e.Reason)

@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,5 +36,43 @@ func TestContextThatHasEndedClosesANewConn(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, websocket.NormalClosure, code)
 	require.NoError(t, peer.Close())
+	<-conn.Done()
+}
+
+// keptContext keeps the function that NewConn registers.
+type keptContext struct {
+	context.Context
+	ended func()
+}
+
+func (x *keptContext) AfterFunc(f func()) (stop func() bool) {
+	x.ended = f
+	return func() bool { return true }
+}
+
+// A context that ends because the connection has ended, as that of a request of HTTP/2 does, hides no error.
+func TestContextThatEndsWithItsConnectionLeavesTheError(t *testing.T) {
+	for range 300 { // both ends wake the reader
+		endWithContext(t)
+	}
+}
+
+func endWithContext(t *testing.T) {
+	ctx := &keptContext{Context: t.Context()}
+	ours, _ := chanio.Pipe()
+	ours.Out.OnDone(func() { ctx.ended() })
+	conn := websocket.NewConn(ours, &websocket.Config{Context: ctx})
+	received := make(chan error, 1)
+	go func() {
+		_, err := conn.In.Recv(t.Context())
+		received <- err
+	}()
+	gone := errors.New("gone")
+	ours.Abort(gone)
+	err := <-received
+	require.ErrorIs(t, err, gone)
+	var end *websocket.CloseError
+	require.ErrorAs(t, err, &end)
+	require.Equal(t, websocket.Abnormal, end.Code)
 	<-conn.Done()
 }

@@ -52,9 +52,9 @@ func (c *content) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	var spans []span
-	if c.seekable() && r.Method == http.MethodGet {
+	if c.seekable() && isSafe(r) {
 		h.Set("Accept-Ranges", "bytes")
-		if field := r.Header.Get("Range"); ranges && field != "" {
+		if field := r.Header.Get("Range"); ranges && field != "" && r.Method == http.MethodGet {
 			var whole bool
 			if spans, whole = parseRange(field, c.size); len(spans) == 0 && !whole {
 				return c.refuseRange(w)

@@ -79,8 +79,9 @@ func TestFilesServesWhatMayBeServed(t *testing.T) {
 			if c.status == 200 {
 				require.Equal(t, "max-age=60", rec.Header().Get("Cache-Control"))
 			}
-			head := ask(Files(fsys, nil), http.MethodHead, c.target)
+			head := ask(Files(fsys, &FilesConfig{CacheControl: "max-age=60"}), http.MethodHead, c.target)
 			require.Equal(t, c.status, head.Code)
+			require.Equal(t, rec.Header(), head.Header(), "download managers look for Accept-Ranges in it")
 		})
 	}
 	require.Equal(t, "./dir/?a=b", ask(Files(fsys, nil), http.MethodGet, "/dir?a=b").Header().Get("Location"))

@@ -27,9 +27,15 @@ func start(t *testing.T, handler http.Handler, cfg *Config) string {
 
 func startServer(t *testing.T, handler http.Handler, cfg *Config) (addr string, srv *Server) {
 	t.Helper()
+	srv = New(handler, cfg)
+	return startWith(t, srv), srv
+}
+
+// startWith serves with srv until the test ends, and returns its address.
+func startWith(t *testing.T, srv *Server) (addr string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	srv = New(handler, cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ctx, ln) }()
@@ -42,7 +48,7 @@ func startServer(t *testing.T, handler http.Handler, cfg *Config) (addr string, 
 			t.Error("Serve does not return")
 		}
 	})
-	return ln.Addr().String(), srv
+	return ln.Addr().String()
 }
 
 // startStandard serves handler with net/http, which is the oracle.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,16 +18,7 @@ import (
 // startNative serves f natively and, at the second address, over an http.Handler.
 func startNative(t *testing.T, f func(context.Context, Exchange) error, cfg *Config) (native, over string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 1)
-	go func() { served <- NewNative(f, cfg).Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, awaitIn(t, served))
-	})
-	return ln.Addr().String(), start(t, nativeOver{f}, cfg)
+	return startWith(t, NewNative(f, cfg)), start(t, nativeOver{f}, cfg)
 }
 
 // tell replies with what the Exchange reports about the request.
