@@ -30,9 +30,10 @@ import (
 // Numbers are big-endian unless the tag has "le", or with [LittleEndian] unless it has "be". Nested structs and arrays
 // are their fields in order. A string or []byte follows its length, which is len=u8, u16, u24 or u32, optionally with
 // le or be appended for its order; "rest" makes it the rest of the frame, and max bounds it. A string is UTF-8 unless
-// the tag has "raw". Other slices follow the count of their values, count=, with the same names. A field with the tag
-// "-" is not in the frame. Struct panics for types without a fixed size, such as int, for types without exported
-// fields, such as time.Time, and for tags that do not apply to their field.
+// the tag has "raw". Other slices follow the count of their values, count=, with the same names; a slice of strings has
+// both, as in count=u8,len=u16. A field with the tag "-" is not in the frame. Struct panics for types without a fixed
+// size, such as int, for types without exported fields, such as time.Time, and for tags that do not apply to their
+// field.
 func Struct[T any](opts ...StructOption) Codec[T] {
 	t := reflect.TypeFor[T]()
 	refuse(t.Kind() != reflect.Struct, "Struct: %v is not a struct", t)

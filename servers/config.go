@@ -60,7 +60,7 @@ type Config struct {
 	// have not been received from Conns yet. At the limit, the next connection waits. If none finishes, the oldest
 	// handshake of the peer with the most is ended once it is at least a second old, so silent peers cannot stop the
 	// server from accepting; at MaxConns, a handshake whose peer has been silent for a second is ended as well. 0 means
-	// 1024.
+	// 1,024.
 	MaxHandshakes int
 
 	// FirstByte is how long a shutdown waits for a connection that has not sent a byte, unless it was accepted that long

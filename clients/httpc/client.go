@@ -11,8 +11,8 @@ import (
 	"github.com/weir-go/weir/internal/jarctx"
 )
 
-// Client sends requests. It is also an [http.RoundTripper]. Its methods are safe for concurrent use, except Use and
-// OnResponse, which must be called before the first request.
+// Client sends requests. It is also an [http.RoundTripper]. Its methods are safe for concurrent use, except Use,
+// OnResponse and Dump, which must be called before the first request.
 //
 // A Client keeps connections for reuse, so one Client should serve a whole program. It has a goroutine for each dial in
 // progress and for each HTTP/2 connection.

@@ -14,7 +14,7 @@
 // slices of a defined byte type and types that the package cannot name.
 //
 // Run go generate after each change of the struct. The codec uses variables of the package, so it must not be used while
-// they are initialised; an init function may use it.
+// they are initialized; an init function may use it.
 package main
 
 import (

@@ -73,8 +73,8 @@ func Events(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*chanio.
 }
 
 // EventStream returns a handler that starts a reply of events and calls f with its Sink, which is closed when f
-// returns. An error of f truncates the reply and is logged, unless the client has disconnected; the client then
-// reconnects.
+// returns. ctx ends with the Sink: when the client disconnects, or on a Shutdown. An error of f truncates the reply and
+// is logged, unless the Sink had ended before; the client then reconnects.
 func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) error, cfg *EventsConfig) http.Handler {
 	if f == nil {
 		panic("httpd: EventStream: the function is nil")

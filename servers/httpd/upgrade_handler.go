@@ -15,7 +15,8 @@ import (
 // WebSocket returns a handler that turns each request into a WebSocket and calls f with it. cfg may be nil. When f
 // returns, the connection is closed: with 1000 if f returned nil, with the code of a [*websocket.CloseError] that may
 // be sent, and otherwise with 1011; a panic also closes with 1011, and propagates. The handler returns when the
-// connection has been released. ctx is that of the request and ends with the connection.
+// connection has been released. ctx is that of the request and ends with the connection, which a Shutdown closes with
+// 1001.
 //
 // An idle connection costs least over HTTP/1.1 if nothing except [http.ServeMux] is between a [Server] and the handler:
 // f then runs in a goroutine without the request on its stack, and the request is freed.

@@ -23,6 +23,11 @@ func main() {
 	n := flag.Int("n", 8, "how many pages at a time")
 	most := flag.Int("max", 1000, "how many pages in all")
 	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: crawler [flags] URL")
+		flag.PrintDefaults()
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	client := httpc.New(&httpc.Config{Timeout: 30 * time.Second, MaxPerHost: *n})

@@ -22,6 +22,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	fmt.Println("http://localhost:8080/future")
 	if err := httpd.ListenAndServe(ctx, "localhost:8080", routes(time.Second), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

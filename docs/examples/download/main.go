@@ -25,6 +25,11 @@ func main() {
 	flag.IntVar(&d.parallel, "n", 4, "how many parts at a time")
 	flag.Int64Var(&d.partSize, "part", 4<<20, "size of a part in `bytes`")
 	flag.Parse()
+	if flag.NArg() != 2 {
+		fmt.Fprintln(os.Stderr, "usage: download [flags] URL file")
+		flag.PrintDefaults()
+		os.Exit(2)
+	}
 	d.url, d.path = flag.Arg(0), flag.Arg(1)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -23,6 +23,11 @@ import (
 func main() {
 	verbose := flag.Bool("v", false, "print the pipelines at the end")
 	flag.Parse()
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: fanout [flags] host:port...")
+		flag.PrintDefaults()
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	report := io.Discard

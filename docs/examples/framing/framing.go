@@ -69,3 +69,20 @@ var HeadersAroundWhole = codec.PairOf(codec.Uint8,
 //	| 10 00 00 00 | "HELLO, WORLD" | a2 88 07 80 |
 //	+-------------+----------------+-------------+
 var Trailer = codec.Prefixed(codec.Uint32LE, codec.Checksum(codec.String, codec.Uint32, crc32.ChecksumIEEE))
+
+// SumFirst has the checksum of the body before it. The length counts only the body.
+//
+//	+---------+-------------+----------------+
+//	| 00 0c   | a2 88 07 80 | "HELLO, WORLD" |
+//	+---------+-------------+----------------+
+var SumFirst = codec.Map(
+	codec.Prefixed(codec.Uint16, codec.PairOf(codec.Uint32, codec.String), codec.Adjust(-4)),
+	func(p codec.Pair[uint32, string]) (string, error) {
+		if crc32.ChecksumIEEE([]byte(p.Second)) != p.First {
+			return "", codec.ErrMismatch
+		}
+		return p.Second, nil
+	},
+	func(body string) (codec.Pair[uint32, string], error) {
+		return codec.Pair[uint32, string]{First: crc32.ChecksumIEEE([]byte(body)), Second: body}, nil
+	})

@@ -25,6 +25,8 @@ func TestLayoutsHaveTheirBytes(t *testing.T) {
 	codectest.Vector(t, framing.HeadersAround, "ca 000c fe"+body, around{First: 0xca, Second: inner})
 	codectest.Vector(t, framing.HeadersAroundWhole, "ca 0010 fe"+body, around{First: 0xca, Second: inner})
 	codectest.Vector(t, framing.Trailer, "10000000"+body+fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(text))), text)
+	codectest.Vector(t, framing.SumFirst, "000c a2880780"+body, text)
+	codectest.Rejects(t, framing.SumFirst, "000c a2880781"+body, codec.ErrMismatch, 0)
 }
 
 func FuzzHeadersAroundWhole(f *testing.F) {

@@ -26,6 +26,11 @@ func main() {
 	flag.StringVar(&secure.CertFile, "cert", "", "authenticate with the certificate in this `file`")
 	flag.StringVar(&secure.KeyFile, "key", "", "and the private key in this `file`")
 	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: get [flags] URL")
+		flag.PrintDefaults()
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	c := httpc.New(&httpc.Config{Connect: clients.Config{TLS: &secure}})

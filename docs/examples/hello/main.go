@@ -17,6 +17,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	fmt.Println("http://localhost:8080/hello")
 	if err := httpd.ListenAndServe(ctx, "localhost:8080", routes(), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

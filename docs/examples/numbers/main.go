@@ -24,6 +24,7 @@ const period = 100 * time.Millisecond
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	fmt.Println("http://localhost:8080/ticks")
 	if err := httpd.ListenAndServe(ctx, "localhost:8080", routes(period), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

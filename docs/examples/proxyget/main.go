@@ -20,6 +20,11 @@ import (
 func main() {
 	proxy := flag.String("proxy", "", "`URL` of the proxy; empty means the environment's, none means no proxy")
 	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: proxyget [flags] URL")
+		flag.PrintDefaults()
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := get(ctx, *proxy, flag.Arg(0), os.Stdout); err != nil {

@@ -28,6 +28,7 @@ func main() {
 	for range workers {
 		go work(ctx, reqs.C(ctx))
 	}
+	fmt.Println("http://localhost:8080/jobs")
 	if err := httpd.ListenAndServe(ctx, "localhost:8080", routes(jobs), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -20,6 +20,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	fmt.Println("http://localhost:8080/users/7")
 	if err := httpd.ListenAndServe(ctx, "localhost:8080", routes(&url.URL{Scheme: "http", Host: "example.org"}), nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
