@@ -228,6 +228,23 @@ func TestReconnectGivesUp(t *testing.T) {
 	})
 }
 
+func TestG1ReconnectADialThatFailsWithEOFIsNoCleanEnd(t *testing.T) {
+	for name, cfg := range map[string]clients.ReconnectConfig{
+		"permanent": {Permanent: func(error) bool { return true }},
+		"last":      {MaxAttempts: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &flaky{down: []error{io.EOF}} // as from a Recv of a dialogue in dial
+			reconnecting(t, f, cfg, func(t *testing.T, r *clients.Reconnector) {
+				_, err := r.Conns.Recv(t.Context())
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+				require.NotErrorIs(t, err, io.EOF)
+				require.Equal(t, err, r.Conns.Err())
+			})
+		})
+	}
+}
+
 func TestG2ReconnectCancelledReceiverLosesNothing(t *testing.T) {
 	why := errors.New("why")
 	f := &flaky{down: []error{errDown, errDown}, takes: 2 * time.Second}

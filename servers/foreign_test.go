@@ -2,6 +2,7 @@ package servers_test
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -145,4 +146,20 @@ func TestG15ServeSaysThatSomebodyElseHasClosedItsListener(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, nl.Close())
 	require.ErrorContains(t, ln.Serve(t.Context(), echo), "servers: the net.Listener was closed by other code")
+}
+
+// Only the Listener itself ends cleanly. A multiplexer, for one, returns io.EOF when its connection ends.
+func TestG1AForeignListenerThatFailsWithEOFIsNoCleanEnd(t *testing.T) {
+	for _, cfg := range []servers.Config{{}, {ProxyAlways: true}} {
+		nl, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		ln, err := servers.Listen(&strange{nl, []func() (net.Conn, error){
+			func() (net.Conn, error) { return nil, io.EOF },
+		}}, &cfg)
+		require.NoError(t, err)
+		err = ln.Serve(t.Context(), echo)
+		require.ErrorContains(t, err, "servers: the net.Listener has ended")
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.NotErrorIs(t, err, io.EOF)
+	}
 }
