@@ -15,7 +15,6 @@ import (
 	"github.com/weir-go/weir/internal/afresh"
 	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
-	"github.com/weir-go/weir/internal/pool"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -65,55 +64,6 @@ type requestLine struct{ method, target string }
 
 func lineOf(r *http.Request) requestLine { return requestLine{r.Method, r.RequestURI} }
 
-// parsing is the memory that a connection needs for a request of HTTP/1 and its reply.
-type parsing struct {
-	head   http1.RequestHead
-	body   http1.Body
-	writer http1.Writer
-
-	asked    *http.Request // the current request
-	reply    *response
-	exchange exchange // of a native server, instead of these two
-
-	lines []byte   // field lines of the reply's header, as of WriteHeader
-	tail  []byte   // field lines of the reply's trailers, of a native handler
-	names []string // field names of the reply
-
-	room [unflushed]byte // for output.buf
-}
-
-// maxKept limits the bytes of field lines, and the number of names, in a parsing that is reused.
-const maxKept = 4 << 10
-
-var parsings = pool.Pool[parsing]{New: func() *parsing { return new(parsing) }}
-
-// idle returns the parsing to its pool. The head has been discarded, and no goroutine reads the body or writes any
-// more.
-func (c *conn) idle() {
-	p := c.parsing
-	if p == nil {
-		return
-	}
-	c.parsing = nil
-	p.body.Reset(nil, http1.Framing{}, nil)
-	p.writer.Reset(nil, http1.Framing{})
-	p.asked, p.reply = nil, nil
-	p.exchange.forget()
-	clear(p.names[:cap(p.names)])
-	p.lines, p.tail = p.lines[:0], p.tail[:0]
-	if cap(p.lines) > maxKept || cap(p.tail) > maxKept || cap(p.names) > maxKept {
-		p.lines, p.tail, p.names = nil, nil, nil
-	}
-	parsings.Put(p)
-}
-
-// The states of a connection. A shutdown asks an idle one to finish.
-const (
-	isBusy int32 = iota
-	isIdle       // waits for a request
-	isTold       // was idle when asked to finish, and has a deadline in the past
-)
-
 // newConn returns a conn for nc. ctx is the context of the listener's handler.
 func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 	c := &conn{serving: s, nc: nc, lasting: &lasting{remote: nc.RemoteAddr().String()}, secure: nc.TLS()}
@@ -156,82 +106,6 @@ func (c *conn) run() error {
 		<-c.nc.Done()
 	}
 	return nil
-}
-
-// drain is called when the server shuts down.
-func (c *conn) drain(error) {
-	c.draining.Store(true)
-	c.tell()
-}
-
-// tell ends the wait for a request, if there is one. A request that has begun to arrive is served.
-func (c *conn) tell() {
-	c.telling.Lock()
-	defer c.telling.Unlock()
-	if c.state.CompareAndSwap(isIdle, isTold) {
-		_ = c.setReadDeadline(time.Unix(1, 0))
-	}
-}
-
-// arrives reports, after tell, whether a request has begun to arrive.
-func (c *conn) arrives() bool {
-	if len(c.src.Buffered()) == 0 {
-		c.extend(lastWait) // a deadline in the past would prevent the read
-		if c.src.Fill(c.io, 1) != nil {
-			return false
-		}
-	}
-	c.extend(c.srv.cfg.HeadTimeout)
-	return true
-}
-
-// lastWait is how long a read may take that finds bytes at hand.
-const lastWait = 10 * time.Millisecond
-
-// extend replaces the deadline of tell.
-func (c *conn) extend(d time.Duration) {
-	c.telling.Lock()
-	defer c.telling.Unlock()
-	_ = c.setReadDeadline(deadline.In(d))
-}
-
-// await waits for the first byte of a request.
-func (c *conn) await() bool {
-	if len(c.src.Buffered()) > 0 {
-		return true
-	}
-	c.idle()
-	switch {
-	case c.served == 0:
-		_ = c.setReadDeadline(deadline.In(c.srv.cfg.HeadTimeout))
-	case c.idling.bounded.Load():
-		_ = c.setReadDeadline(time.Time{})
-	}
-	c.state.Store(isIdle)
-	if c.draining.Load() {
-		c.tell()
-	}
-	inTime := c.fill()
-	if !c.state.CompareAndSwap(isIdle, isBusy) {
-		return c.arrives()
-	}
-	return inTime
-}
-
-// fill waits for bytes, and reports whether any arrived before the deadline.
-func (c *conn) fill() bool {
-	if c.served == 0 || c.srv.cfg.IdleTimeout < 0 {
-		return c.src.Fill(c.io, 1) == nil
-	}
-	since := c.idling.start(c)
-	err := c.src.Fill(c.io, 1)
-	return c.idling.end(since) && err == nil
-}
-
-// setReadDeadline sets the read deadline of the Conn. Every Conn of a Listener supports deadlines.
-func (c *conn) setReadDeadline(t time.Time) error {
-	c.idling.bounded.Store(!t.IsZero())
-	return c.nc.SetReadDeadline(t)
 }
 
 // readHead reads the head of a request. It answers an invalid one and returns false.
