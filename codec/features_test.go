@@ -2,6 +2,7 @@ package codec_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strings"
 	"testing"
@@ -379,4 +380,88 @@ func TestAStreamReaderBeginsAnewWhatWasNotCommitted(t *testing.T) {
 	}
 	r.Commit()
 	require.Equal(t, io.EOF, r.Begin(t.Context()))
+}
+
+// TestAMessageMayEndBeforeALargeBodyReadInVain commits the head of a message of which a large body was read before, in
+// part or whole.
+func TestAMessageMayEndBeforeALargeBodyReadInVain(t *testing.T) {
+	for _, cut := range []int{5_000, 20_000} {
+		ctx, cancel := context.WithCancel(t.Context())
+		pieces := [][]byte{append([]byte("ab"), bytes.Repeat([]byte("c"), cut)...), append(bytes.Repeat([]byte("c"), 20_000-cut), 'd')}
+		r := codec.NewStreamReader(chanio.BytesOf(chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(now context.Context) ([]byte, error) {
+			if now == ctx && len(pieces) == 1 {
+				cancel()
+				return nil, now.Err()
+			}
+			if len(pieces) == 0 {
+				return nil, io.EOF
+			}
+			p := pieces[0]
+			pieces = pieces[1:]
+			return p, nil
+		}})))
+		require.NoError(t, r.Begin(ctx))
+		require.NoError(t, r.Skip(2))
+		_, err := r.Bytes(20_000)
+		if cut < 20_000 {
+			require.ErrorIs(t, err, context.Canceled)
+		} else {
+			require.NoError(t, err)
+		}
+		cancel()
+
+		require.NoError(t, r.Begin(t.Context()))
+		head, err := r.Next(2)
+		require.NoError(t, err)
+		require.Equal(t, "ab", string(head))
+		r.Commit()
+
+		require.NoError(t, r.Begin(t.Context()))
+		require.EqualValues(t, 2, r.Offset())
+		body, err := r.Text(20_000)
+		require.NoError(t, err)
+		require.Equal(t, strings.Repeat("c", 20_000), body)
+		r.Commit()
+		require.NoError(t, r.Begin(t.Context()))
+		last, err := r.Uint8()
+		require.NoError(t, err)
+		require.EqualValues(t, 'd', last)
+		r.Commit()
+		require.Equal(t, io.EOF, r.Begin(t.Context()))
+	}
+}
+
+// TestASwitchToACodecOfTheHeadLeavesALargeBody is [TestAMessageMayEndBeforeALargeBodyReadInVain] for a Source.
+func TestASwitchToACodecOfTheHeadLeavesALargeBody(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	pieces := [][]byte{append([]byte{0, 0, 0x4e, 0x20}, make([]byte, 5_000)...), make([]byte, 15_000)}
+	all := codec.Map(codec.Prefixed(codec.Uint32, codec.Bytes),
+		func(p []byte) (int, error) { return len(p), nil }, func(n int) ([]byte, error) { return make([]byte, n), nil })
+	head := codec.Map(codec.Uint32,
+		func(n uint32) (int, error) { return int(n), nil }, func(n int) (uint32, error) { return uint32(n), nil })
+	body := codec.Map(codec.Exactly(20_000, codec.Bytes),
+		func(p []byte) (int, error) { return len(p), nil }, func(n int) ([]byte, error) { return make([]byte, n), nil })
+	c := codec.NewSwitchable(all)
+	in := codec.Decode(chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(now context.Context) ([]byte, error) {
+		if now == ctx && len(pieces) == 1 {
+			cancel()
+			return nil, now.Err()
+		}
+		if len(pieces) == 0 {
+			return nil, io.EOF
+		}
+		p := pieces[0]
+		pieces = pieces[1:]
+		return p, nil
+	}}), c)
+	_, err := in.Recv(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	for _, next := range []codec.Codec[int]{head, body} {
+		c.Set(next)
+		n, err := in.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 20_000, n)
+	}
+	_, err = in.Recv(t.Context())
+	require.Equal(t, io.EOF, err)
 }

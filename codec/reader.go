@@ -108,6 +108,9 @@ func (r *Reader) frame(p []byte, pos, n int) {
 
 // end discards the bytes of the decoded frame.
 func (r *Reader) end() {
+	if r.held != nil && r.skew == 0 {
+		r.flatten() // the frame ended before the body
+	}
 	r.src.Discard(r.pos)
 	r.start += int64(r.skew + r.pos)
 	r.pos, r.skew, r.buf, r.have = 0, 0, nil, 0
