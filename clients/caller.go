@@ -187,7 +187,7 @@ func (cl *Caller[R, W]) receive(ctx context.Context) {
 			err = cl.deliver(r)
 		}
 	}
-	err = unexpectedEnd(err)
+	err = deadline.NoEnd(err)
 	returned = true
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/dnsmsg"
 	"github.com/weir-go/weir/internal/guard"
 )
@@ -124,23 +125,15 @@ func askByStream(nc net.Conn, query []byte, judge func([]byte) (dnsmsg.Answer, e
 	}
 	var size [2]byte
 	if _, err := io.ReadFull(nc, size[:]); err != nil {
-		return dnsmsg.Answer{}, unexpectedEnd(err)
+		return dnsmsg.Answer{}, deadline.NoEnd(err)
 	}
 	msg := make([]byte, binary.BigEndian.Uint16(size[:]))
 	if _, err := io.ReadFull(nc, msg); err != nil {
-		return dnsmsg.Answer{}, unexpectedEnd(err)
+		return dnsmsg.Answer{}, deadline.NoEnd(err)
 	}
 	a, err := judge(msg)
 	if err == nil && a.Truncated {
 		err = errors.New("the server truncates its answers over TCP too")
 	}
 	return a, err
-}
-
-// unexpectedEnd returns err with io.EOF replaced by io.ErrUnexpectedEOF.
-func unexpectedEnd(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -249,7 +249,7 @@ func (r *Reconnector) attempt(ctx context.Context) (*chanio.Conn, error) {
 	r.board.set(ReconnectState{Phase: Connecting, Failures: r.failures})
 	c, err := notNil(r.dial(ctx))
 	if err != nil {
-		return nil, unexpectedEnd(err) // io.EOF would end Conns without an error
+		return nil, deadline.NoEnd(err) // io.EOF would end Conns without an error
 	}
 	if !r.interruptible(nil) {
 		c.Out.Abort(nil)

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Compression compresses and decompresses bytes. Its methods are safe for concurrent use. Zstandard is in a separate
@@ -117,7 +119,7 @@ func (s *stdCompression) Decompress(dst, packed []byte, max int) ([]byte, error)
 	in := bytes.NewReader(packed)
 	r, err := s.reader(in)
 	if err != nil {
-		return dst, &detail{ErrMalformed, noEnd(err).Error()}
+		return dst, &detail{ErrMalformed, deadline.NoEnd(err).Error()}
 	}
 	out := bytes.NewBuffer(dst)
 	n, err := io.Copy(out, io.LimitReader(r, int64(min(max, Unbounded-1))+1))

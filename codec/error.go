@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Error describes what is wrong with a frame, and where. Match it with errors.As, and its cause with errors.Is:
@@ -141,7 +142,7 @@ func WrapField(name string, err error) error {
 
 // Fail returns err as an *Error about the byte at offset, as [Reader.Offset] counts.
 func (r *Reader) Fail(offset int64, err error) error {
-	e := &Error{Offset: offset, Err: noEnd(err)}
+	e := &Error{Offset: offset, Err: deadline.NoEnd(err)}
 	e.near, e.mark = r.near(offset)
 	return e
 }
@@ -158,28 +159,7 @@ func encodeError(err error) *Error {
 	if e := asError(err); e != nil && !errors.Is(e, io.EOF) {
 		return e
 	}
-	return &Error{Offset: -1, Err: noEnd(err)}
-}
-
-// noEnd returns err or, if that matches io.EOF, an error that matches io.ErrUnexpectedEOF instead: bytes that a function
-// of the user, or a decoder within a frame, lacks are not the end of the stream.
-func noEnd(err error) error {
-	switch {
-	case err == io.EOF:
-		return io.ErrUnexpectedEOF
-	case errors.Is(err, io.EOF):
-		return tooFew{err}
-	}
-	return err
-}
-
-// tooFew is an error that io.EOF has caused, but does not match it.
-type tooFew struct{ err error }
-
-func (e tooFew) Error() string      { return e.err.Error() }
-func (e tooFew) As(target any) bool { return errors.As(e.err, target) }
-func (e tooFew) Is(target error) bool {
-	return target == io.ErrUnexpectedEOF || target != io.EOF && errors.Is(e.err, target)
+	return &Error{Offset: -1, Err: deadline.NoEnd(err)}
 }
 
 // asError returns the *Error in err, or nil.

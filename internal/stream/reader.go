@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"sync/atomic"
@@ -337,8 +336,8 @@ func (r *Reader) fail(ctx context.Context, err error) error {
 		err = r.s.opError("read", &deadline.Timeout{Text: "nothing arrived for " + r.idle.String() + " (IdleTimeout)"})
 	case deadline.Resumable(ctx, err):
 		return err
-	case errors.Is(err, io.EOF):
-		err = r.s.explainEOF(io.EOF)
+	case err == io.EOF:
+		err = r.s.explainEOF(err)
 	default:
 		err = r.s.explained("read", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // A kernel reports a reset only once, to the first call that meets it. If that is a write, later reads see what looks
@@ -39,7 +41,8 @@ func (s *Stream) explainEOF(eof error) error {
 }
 
 // explained returns an error of an operation on the net.Conn for the user: with the connection's addresses and without
-// the internal use of the descriptor. It replaces an EPIPE by the more specific error of an earlier read.
+// the internal use of the descriptor. It replaces an EPIPE by the more specific error of an earlier read. The result does
+// not match io.EOF.
 func (s *Stream) explained(op string, err error) error {
 	var oe *net.OpError
 	var errno syscall.Errno
@@ -54,7 +57,7 @@ func (s *Stream) explained(op string, err error) error {
 	if cause := s.Cause(); cause != nil && errors.Is(err, syscall.EPIPE) {
 		return cause
 	}
-	return err
+	return deadline.NoEnd(err)
 }
 
 // notShut returns an error of CloseWrite for the user. ENOTCONN means that the connection was gone already, so the cause
