@@ -112,8 +112,8 @@ type Config struct {
 	// a request names, but not for hosts that a redirect leads to.
 	Auth Auth
 
-	// Jar stores cookies. nil means that cookies are not stored; see [NewJar]. The jars of net/http and NewJar store none
-	// for http+unix URLs, which have no host; they do with Unix above.
+	// Jar stores cookies, by the Host of a request if it has one. nil means that cookies are not stored; see [NewJar]. The
+	// jars of net/http and NewJar store none for http+unix URLs, which have no host; they do with Unix above.
 	Jar http.CookieJar
 
 	// MaxRedirects limits the redirects followed. 0 means 10; negative means none, so that the redirect is the
