@@ -137,6 +137,9 @@ func (c *conn) run() error {
 	defer c.lasting.end()
 	defer c.srv.idlers.remove(c)
 	defer c.endTaken()
+	if !c.shakeHands() {
+		return nil
+	}
 	switch is, ok := c.isHTTP2(); {
 	case !ok:
 		return nil
@@ -156,6 +159,26 @@ func (c *conn) run() error {
 		<-c.nc.Done()
 	}
 	return nil
+}
+
+// shakeHands completes the handshake of a [*tls.Conn] from a listener such as that of tls.NewListener, which the first
+// Read would do otherwise, too late for ALPN. It reports whether that succeeded within HeadTimeout.
+func (c *conn) shakeHands() bool {
+	nc, ok := c.nc.NetConn().(interface{ HandshakeContext(context.Context) error })
+	if !ok || c.secure == nil {
+		return true
+	}
+	ctx, cancel := context.WithCancel(c.io)
+	defer cancel()
+	defer c.nc.OnDrain(func(error) { cancel() })()
+	if d := c.srv.cfg.HeadTimeout; d > 0 {
+		defer time.AfterFunc(d, cancel).Stop()
+	}
+	if nc.HandshakeContext(ctx) != nil {
+		return false
+	}
+	c.secure = c.nc.TLS()
+	return true
 }
 
 // drain is called when the server shuts down.
