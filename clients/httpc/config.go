@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"time"
@@ -111,8 +112,8 @@ type Config struct {
 	// a request names, but not for hosts that a redirect leads to.
 	Auth Auth
 
-	// Jar stores cookies. nil means that cookies are not stored; see [NewJar]. The jars of net/http and NewJar store none
-	// for http+unix URLs, which have no host; they do with Unix above.
+	// Jar stores cookies, by the Host of a request if it has one. nil means that cookies are not stored; see [NewJar]. The
+	// jars of net/http and NewJar store none for http+unix URLs, which have no host; they do with Unix above.
 	Jar http.CookieJar
 
 	// MaxRedirects limits the redirects followed. 0 means 10; negative means none, so that the redirect is the
@@ -168,6 +169,9 @@ func (cfg *Config) complete() Config {
 	c.MaxFields = cmp.Or(c.MaxFields, limits.Fields)
 	c.MaxInformational = cmp.Or(c.MaxInformational, 32)
 	c.MaxDrain = cmp.Or(c.MaxDrain, 256<<10)
+	if c.MaxDrain < 0 {
+		c.MaxDrain = math.MaxInt64
+	}
 	c.MaxBody = cmp.Or(c.MaxBody, 10<<20)
 	c.MaxRedirects = cmp.Or(c.MaxRedirects, 10)
 	c.UserAgent = cmp.Or(c.UserAgent, "weir-httpc")
@@ -180,9 +184,19 @@ func (cfg *Config) complete() Config {
 // limits returns the limits of the parser.
 func (cfg *Config) limits() http1.Limits {
 	l := http1.ClientLimits()
-	l.Head, l.Field, l.Fields = cfg.MaxHead, cfg.MaxHead, cfg.MaxFields
+	l.Head, l.Fields = cfg.MaxHead, cfg.MaxFields
+	if l.Head < 0 {
+		l.Head = unlimited
+	}
+	if l.Fields < 0 {
+		l.Fields = unlimited
+	}
+	l.Field = l.Head
 	return l
 }
+
+// unlimited stands for no limit of a head. A sum of it and a short length is no overflow in 32 bits.
+const unlimited = 1 << 30
 
 // within returns the deadline d from now, or none unless d is positive.
 func within(d time.Duration) time.Time {

@@ -51,10 +51,21 @@ func keepsPrefix(u *url.URL, c *http.Cookie) bool {
 	return true
 }
 
-// keepCookies stores the cookies of a response in a jar.
-func keepCookies(jar http.CookieJar, u *url.URL, resp *http.Response) {
+// cookieURL returns the URL of r for a jar, as in net/http: a Host that differs from the URL is another site. The Host
+// of a CONNECT is where its tunnel leads, but its cookies are for the proxy.
+func cookieURL(r *http.Request) *url.URL {
+	if r.Host == "" || r.Method == http.MethodConnect {
+		return r.URL
+	}
+	u := *r.URL
+	u.Host = r.Host
+	return &u
+}
+
+// keepCookies stores the cookies of a response to r in a jar.
+func keepCookies(jar http.CookieJar, r *http.Request, resp *http.Response) {
 	if cookies := setCookies(resp.Header); len(cookies) > 0 {
-		jar.SetCookies(u, cookies)
+		jar.SetCookies(cookieURL(r), cookies)
 	}
 }
 
@@ -124,7 +135,7 @@ func (x *call) addCookies(r *http.Request, jar http.CookieJar, crossed bool) err
 		note(x.r.Cookies)
 	}
 	if jar != nil {
-		for _, c := range jar.Cookies(r.URL) {
+		for _, c := range jar.Cookies(cookieURL(r)) {
 			if seen[c.Name] {
 				continue
 			}

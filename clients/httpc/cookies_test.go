@@ -243,3 +243,52 @@ func TestGoAwayAndCloseRepeatsNoPost(t *testing.T) {
 	require.ErrorContains(t, err, "broken")
 	require.Equal(t, 1, s.accepted())
 }
+
+// TestCookiesBelongToTheHostOfARequest sends requests for several hosts to one address.
+func TestCookiesBelongToTheHostOfARequest(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/set" {
+			w.Header().Add("Set-Cookie", "of="+r.Host)
+			w.Header().Add("Set-Cookie", "domain=example.com; Domain=example.com")
+			w.Header().Set("Location", "/")
+			w.WriteHeader(http.StatusFound)
+			return
+		}
+		_, _ = io.WriteString(w, r.Header.Get("Cookie"))
+	})
+	for name, ask := range map[string]func(c *Client, host, path string) (string, error){
+		"Do": func(c *Client, host, path string) (string, error) {
+			resp, err := c.Do(t.Context(), &Request{URL: base + path, Host: host})
+			if err != nil {
+				return "", err
+			}
+			return resp.Text(t.Context())
+		},
+		"HTTP": func(c *Client, host, path string) (string, error) {
+			r := newRequest(t, http.MethodGet, base+path, nil)
+			r.Host = host
+			resp, err := c.HTTP().Do(r)
+			if err != nil {
+				return "", err
+			}
+			defer func() { _ = resp.Body.Close() }()
+			body, err := io.ReadAll(resp.Body)
+			return string(body), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, &Config{Jar: NewJar()})
+			for _, k := range []struct{ host, path, want string }{
+				{"a.example.com", "/set", "of=a.example.com; domain=example.com"},
+				{"a.example.com:1", "/", "of=a.example.com; domain=example.com"},
+				{"b.example.com", "/", "domain=example.com"},
+				{"other.example", "/", ""},
+				{"", "/", ""},
+			} {
+				got, err := ask(c, k.host, k.path)
+				require.NoError(t, err)
+				require.Equal(t, k.want, got, k.host)
+			}
+		})
+	}
+}

@@ -215,7 +215,7 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 		resp.Body = http.NoBody
 	}
 	if jar != nil {
-		keepCookies(jar, hr.URL, resp)
+		keepCookies(jar, hr, resp)
 	}
 	return resp, nil
 }

@@ -31,7 +31,8 @@ type mux struct {
 
 func newMux(t *Transport, nc *chanio.Conn, secure *tls.ConnectionState) *mux {
 	limits := t.limits
-	cfg := &http2.Config{Limits: &limits, MaxInformational: t.cfg.MaxInformational}
+	blocks := limits.Head>>14 + 8 // a head of that size in frames of 16 KiB, and a few that are not full
+	cfg := &http2.Config{Limits: &limits, MaxBlocks: blocks, MaxInformational: t.cfg.MaxInformational}
 	return &mux{t: t, nc: nc, h2: http2.NewClient(nc, cfg), secure: secure}
 }
 

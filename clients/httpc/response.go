@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -87,11 +88,11 @@ func (r *Response) Lines() *chanio.Source[string] { return codec.Decode(r.Body, 
 
 // Bytes reads the body to its end, limited by Config.MaxBody, and closes it.
 func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
-	limit := r.limit
-	if limit < 0 {
-		limit = 1<<31 - 1
+	limit := int(r.limit)
+	if limit < 0 || int64(limit) != r.limit {
+		limit = math.MaxInt
 	}
-	p, err := chanio.ReadAll(ctx, r.Body, int(limit))
+	p, err := chanio.ReadAll(ctx, r.Body, limit)
 	if err == nil || ctx.Err() == nil {
 		r.call.end()
 	}

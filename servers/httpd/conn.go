@@ -87,6 +87,9 @@ func (c *conn) run() error {
 	defer c.lasting.end()
 	defer c.srv.idlers.remove(c)
 	defer c.endTaken()
+	if !c.shakeHands() {
+		return nil
+	}
 	switch is, ok := c.isHTTP2(); {
 	case !ok:
 		return nil
@@ -106,6 +109,26 @@ func (c *conn) run() error {
 		<-c.nc.Done()
 	}
 	return nil
+}
+
+// shakeHands completes the handshake of a [*tls.Conn] from a listener such as that of tls.NewListener, which the first
+// Read would do otherwise, too late for ALPN. It reports whether that succeeded within HeadTimeout.
+func (c *conn) shakeHands() bool {
+	nc, ok := c.nc.NetConn().(interface{ HandshakeContext(context.Context) error })
+	if !ok || c.secure == nil || c.secure.HandshakeComplete {
+		return true
+	}
+	ctx, cancel := context.WithCancel(c.io)
+	defer cancel()
+	defer c.nc.OnDrain(func(error) { cancel() })()
+	if d := c.srv.cfg.HeadTimeout; d > 0 {
+		defer time.AfterFunc(d, cancel).Stop()
+	}
+	if nc.HandshakeContext(ctx) != nil {
+		return false
+	}
+	c.secure = c.nc.TLS()
+	return true
 }
 
 // readHead reads the head of a request. It answers an invalid one and returns false.
