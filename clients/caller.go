@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 	"github.com/weir-go/weir/internal/guard"
 )
 
@@ -187,7 +188,7 @@ func (cl *Caller[R, W]) receive(ctx context.Context) {
 			err = cl.deliver(r)
 		}
 	}
-	err = deadline.NoEnd(err)
+	err = eof.Unexpected(err)
 	returned = true
 }
 

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/dnsmsg"
+	"github.com/weir-go/weir/internal/eof"
 	"github.com/weir-go/weir/internal/guard"
 )
 
@@ -125,11 +125,11 @@ func askByStream(nc net.Conn, query []byte, judge func([]byte) (dnsmsg.Answer, e
 	}
 	var size [2]byte
 	if _, err := io.ReadFull(nc, size[:]); err != nil {
-		return dnsmsg.Answer{}, deadline.NoEnd(err)
+		return dnsmsg.Answer{}, eof.Unexpected(err)
 	}
 	msg := make([]byte, binary.BigEndian.Uint16(size[:]))
 	if _, err := io.ReadFull(nc, msg); err != nil {
-		return dnsmsg.Answer{}, deadline.NoEnd(err)
+		return dnsmsg.Answer{}, eof.Unexpected(err)
 	}
 	a, err := judge(msg)
 	if err == nil && a.Truncated {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http/httpproxy"
 
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 	"github.com/weir-go/weir/internal/hostname"
 )
 
@@ -269,7 +269,7 @@ func (r *received) more(ctx context.Context, n int) error {
 		return nil
 	}
 	r.cut = true
-	return deadline.NoEnd(r.up.Fail(ctx, err))
+	return eof.Unexpected(r.up.Fail(ctx, err))
 }
 
 // release releases the stream.

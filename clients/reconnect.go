@@ -11,6 +11,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 )
 
 // ReconnectConfig configures a [Reconnector]. A nil *ReconnectConfig and the zero value use the defaults.
@@ -249,7 +250,7 @@ func (r *Reconnector) attempt(ctx context.Context) (*chanio.Conn, error) {
 	r.board.set(ReconnectState{Phase: Connecting, Failures: r.failures})
 	c, err := notNil(r.dial(ctx))
 	if err != nil {
-		return nil, deadline.NoEnd(err) // io.EOF would end Conns without an error
+		return nil, eof.Unexpected(err) // io.EOF would end Conns without an error
 	}
 	if !r.interruptible(nil) {
 		c.Out.Abort(nil)

@@ -9,7 +9,7 @@ import (
 	"io"
 	"sync"
 
-	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 )
 
 // Compression compresses and decompresses bytes. Its methods are safe for concurrent use. Zstandard is in a separate
@@ -119,7 +119,7 @@ func (s *stdCompression) Decompress(dst, packed []byte, max int) ([]byte, error)
 	in := bytes.NewReader(packed)
 	r, err := s.reader(in)
 	if err != nil {
-		return dst, &detail{ErrMalformed, deadline.NoEnd(err).Error()}
+		return dst, &detail{ErrMalformed, eof.Unexpected(err).Error()}
 	}
 	out := bytes.NewBuffer(dst)
 	n, err := io.Copy(out, io.LimitReader(r, int64(min(max, Unbounded-1))+1))

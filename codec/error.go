@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 )
 
 // Error describes what is wrong with a frame, and where. Match it with errors.As, and its cause with errors.Is:
@@ -142,7 +142,7 @@ func WrapField(name string, err error) error {
 
 // Fail returns err as an *Error about the byte at offset, as [Reader.Offset] counts.
 func (r *Reader) Fail(offset int64, err error) error {
-	e := &Error{Offset: offset, Err: deadline.NoEnd(err)}
+	e := &Error{Offset: offset, Err: eof.Unexpected(err)}
 	e.near, e.mark = r.near(offset)
 	return e
 }
@@ -159,7 +159,7 @@ func encodeError(err error) *Error {
 	if e := asError(err); e != nil && !errors.Is(e, io.EOF) {
 		return e
 	}
-	return &Error{Offset: -1, Err: deadline.NoEnd(err)}
+	return &Error{Offset: -1, Err: eof.Unexpected(err)}
 }
 
 // asError returns the *Error in err, or nil.

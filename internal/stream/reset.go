@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 )
 
 // A kernel reports a reset only once, to the first call that meets it. If that is a write, later reads see what looks
@@ -57,7 +57,7 @@ func (s *Stream) explained(op string, err error) error {
 	if cause := s.Cause(); cause != nil && errors.Is(err, syscall.EPIPE) {
 		return cause
 	}
-	return deadline.NoEnd(err)
+	return eof.Unexpected(err)
 }
 
 // notShut returns an error of CloseWrite for the user. ENOTCONN means that the connection was gone already, so the cause
