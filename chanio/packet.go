@@ -97,7 +97,7 @@ type PacketStats struct {
 	ReceivedBytes uint64 // their payloads
 	Reads         uint64 // system calls that received them
 	Truncated     uint64 // received ones that were larger than MaxDatagram
-	Dropped       int64  // by the kernel because its buffer was full, modulo 2³²; -1 where it does not tell
+	Dropped       int64  // by the kernel because its buffer was full, modulo 2³²; -1 where it does not tell; joined ones count as one
 	Sent          uint64 // given to the kernel
 	SentBytes     uint64 // their payloads
 	Writes        uint64 // system calls that sent them

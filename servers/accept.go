@@ -81,8 +81,8 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 		return nil, io.EOF
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, chanio.Cause(ctx)
-	case err == io.EOF: // the end of a multiplexer; it is not that of the Listener
-		return nil, fmt.Errorf("servers: the net.Listener has ended: %w", io.ErrUnexpectedEOF)
+	case errors.Is(err, io.EOF): // the end of a multiplexer; it is not that of the Listener
+		return nil, fmt.Errorf("servers: the net.Listener has ended: %w", deadline.NoEnd(err))
 	case errors.Is(err, net.ErrClosed): // the error would suggest that it was closed here
 		return nil, fmt.Errorf("servers: the net.Listener was closed by other code: %v", err)
 	}

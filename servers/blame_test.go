@@ -3,6 +3,7 @@ package servers_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -40,6 +41,9 @@ func backend(t *testing.T, reply string) (addr string) {
 			case "":
 				reset(nc.(*net.TCPConn))
 			case "...":
+				_, _ = io.Copy(io.Discard, nc)
+			case ".":
+				_ = nc.(*net.TCPConn).CloseWrite()
 				_, _ = io.Copy(io.Discard, nc)
 			default:
 				_, _ = io.WriteString(nc, reply)
@@ -80,8 +84,26 @@ func TestG20AFailureOfABackendIsTheHandlers(t *testing.T) {
 		_, err := cl.Call(ctx, "x")
 		return err
 	}
+	secure := func(ctx context.Context, addr string) error {
+		_, err := clients.DialTLS(ctx, addr, nil, nil)
+		return err
+	}
+	lend := func(ctx context.Context, addr string) error {
+		p := clients.NewConnPool(func(ctx context.Context) (*chanio.Conn, error) {
+			c, err := clients.DialTCP(ctx, addr, nil)
+			if err != nil {
+				return nil, err
+			}
+			defer c.Abort(nil)
+			_ = c.Out.Send(ctx, []byte("me"))
+			_, err = c.In.Recv(ctx) // the server's greeting
+			return nil, err
+		}, nil)
+		_, err := p.Get(ctx)
+		return errors.Join(err, p.Close())
+	}
 	for name, of := range map[string]struct {
-		reply string // of the backend, which then closes, or resets if there is none; "..." means silence
+		reply string // of the backend, which then closes, or resets if there is none; "..." means silence, "." none
 		use   func(ctx context.Context, addr string) error
 		names bool // the backend
 	}{
@@ -91,6 +113,8 @@ func TestG20AFailureOfABackendIsTheHandlers(t *testing.T) {
 		"call without a reply":     {"\x05", call, true},
 		"call that is reset":       {"", call, true},
 		"call that takes too long": {"...", call, true},
+		"TLS server that closes":   {".", secure, true},
+		"pool's dial that ends":    {".", lend, false},
 		"pipe to a process": {"", func(context.Context, string) error {
 			return &os.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}
 		}, false},

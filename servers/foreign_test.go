@@ -2,6 +2,7 @@ package servers_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -150,12 +151,14 @@ func TestG15ServeSaysThatSomebodyElseHasClosedItsListener(t *testing.T) {
 
 // Only the Listener itself ends cleanly. A multiplexer, for one, returns io.EOF when its connection ends.
 func TestG1AForeignListenerThatFailsWithEOFIsNoCleanEnd(t *testing.T) {
-	for _, cfg := range []servers.Config{{}, {ProxyAlways: true}} {
+	for cfg, fails := range map[*servers.Config]error{
+		{}: io.EOF, {ProxyAlways: true}: io.EOF, {MaxConns: 1}: fmt.Errorf("mux: %w", io.EOF),
+	} {
 		nl, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		ln, err := servers.Listen(&strange{nl, []func() (net.Conn, error){
-			func() (net.Conn, error) { return nil, io.EOF },
-		}}, &cfg)
+			func() (net.Conn, error) { return nil, fails },
+		}}, cfg)
 		require.NoError(t, err)
 		err = ln.Serve(t.Context(), echo)
 		require.ErrorContains(t, err, "servers: the net.Listener has ended")
