@@ -8,14 +8,14 @@ import (
 	"fmt"
 	"net"
 
-	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 	"github.com/weir-go/weir/internal/socket"
 )
 
 // explain wraps err, and adds a suggested remedy for common mistakes. The result does not match io.EOF: a peer that has
 // closed the connection during a dial is no end of a stream.
 func explain(err error) error {
-	err = deadline.NoEnd(err)
+	err = eof.Unexpected(err)
 	if h := hint(err); h != "" {
 		return fmt.Errorf("clients: %w; %s", err, h)
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
-	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 )
 
 // put takes a healthy value back. It passes it to the waiter that has waited longest, or keeps it idle.
@@ -121,7 +121,7 @@ func (p *Pool[T]) openOne(ctx context.Context) (*Lease[T], error) {
 		return nil, ErrPoolClosed
 	case err != nil:
 		p.count(&p.stats.Failed)
-		return nil, deadline.NoEnd(err) // io.EOF would look like the end of a stream of the caller's
+		return nil, eof.Unexpected(err) // io.EOF would look like the end of a stream of the caller's
 	}
 	opened = true
 	p.count(&p.stats.Opened)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/datagram"
-	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 )
 
 // UDPConfig configures a connected UDP socket. A nil *UDPConfig and the zero value use the defaults.
@@ -111,11 +111,11 @@ func DialUDP(ctx context.Context, addr string, cfg *UDPConfig) (*chanio.PacketCo
 	defer cancel()
 	local, err := cfg.local(ctx)
 	if err != nil {
-		return nil, datagram.Explain("clients: LocalAddr", deadline.NoEnd(dialError(ctx, "udp", err)))
+		return nil, datagram.Explain("clients: LocalAddr", eof.Unexpected(dialError(ctx, "udp", err)))
 	}
 	uc, err := cfg.lookupAndDial(ctx, addr, local)
 	if err != nil {
-		return nil, datagram.Explain("clients", deadline.NoEnd(dialError(ctx, "udp", err)))
+		return nil, datagram.Explain("clients", eof.Unexpected(dialError(ctx, "udp", err)))
 	}
 	return datagram.New(uc, cfg.datagram()).PacketConn(), nil
 }

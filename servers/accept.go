@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 	"github.com/weir-go/weir/internal/guard"
 )
 
@@ -82,7 +83,7 @@ func (a *acceptor) acceptOnce(ctx context.Context) (net.Conn, error) {
 	case ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, chanio.Cause(ctx)
 	case errors.Is(err, io.EOF): // the end of a multiplexer; it is not that of the Listener
-		return nil, fmt.Errorf("servers: the net.Listener has ended: %w", deadline.NoEnd(err))
+		return nil, fmt.Errorf("servers: the net.Listener has ended: %w", eof.Unexpected(err))
 	case errors.Is(err, net.ErrClosed): // the error would suggest that it was closed here
 		return nil, fmt.Errorf("servers: the net.Listener was closed by other code: %v", err)
 	}

@@ -32,7 +32,8 @@ const (
 // internal/ leads no further than the table does: what such a package imports in
 // turn must be allowed as well. pipeline and codec have none to a package that
 // knows streams, so that chanio's hooks are the only door for them as for every
-// user. internal/leanctx is a context that takes less memory, internal/pool keeps memory for reuse, and internal/eof is about errors.
+// user. internal/leanctx is a context that takes less memory, internal/pool keeps memory for reuse, and internal/eof is
+// about errors.
 var arrows = map[string][]string{
 	".":        {},
 	"chanio":   {"golang.org/x/sync", internal},

@@ -27,7 +27,8 @@ type Config struct {
 	MaxRequestLine int
 
 	// MaxHead limits the length of a request line with all fields, MaxField that of one field line, and MaxFields the
-	// number of fields. A head that exceeds them is answered 431. 0 means 64 KiB, 16 KiB and 100.
+	// number of fields. A head that exceeds them is answered 431. 0 means 64 KiB, 16 KiB and 100. Over HTTP/2 a head above
+	// 128 KiB also needs a larger HTTP2Config.MaxContinuations.
 	MaxHead, MaxField, MaxFields int
 
 	// MaxTrailer limits the length of the trailers of a body, and MaxTrailerFields their number. 0 means 8 KiB and 32.
