@@ -86,6 +86,12 @@ func TestSOCKS4TellsWhyTheLookUpFailed(t *testing.T) {
 	require.ErrorIs(t, err, cause)
 }
 
+func TestSOCKS4NeedsAnIPv4Address(t *testing.T) {
+	p := &SOCKS4{Addr: "127.0.0.1:1", Resolver: mustStatic(t, "::1")}
+	_, err := DialTCP(t.Context(), "a.example:80", &Config{Proxy: p})
+	require.ErrorContains(t, err, "host a.example has no IPv4 address, which SOCKS 4 needs")
+}
+
 func mustStatic(t *testing.T, addr string) Resolver {
 	t.Helper()
 	r, err := NewStaticResolver(map[string][]string{"*": {addr}})
