@@ -258,7 +258,7 @@ func TestBroadcastCountsWhatAllReceive(t *testing.T) {
 	for name, wrong := range map[string]string{"weir ws room": "", "gws room": "", "weir ws Connect": "not answered"} {
 		spec := load.Spec{Size: 64, Conns: 40, Window: 1, Timeout: 5 * time.Second}
 		if wrong != "" {
-			spec.Timeout = 100 * time.Millisecond
+			spec.Timeout = time.Second
 		}
 		m, err := f.Broadcast(name, false, spec).Start(t.Context())
 		require.NoError(t, err)
