@@ -382,24 +382,29 @@ func TestAStreamReaderBeginsAnewWhatWasNotCommitted(t *testing.T) {
 	require.Equal(t, io.EOF, r.Begin(t.Context()))
 }
 
+// cancelledBeforeLast is a Source of pieces that cancels ctx instead of returning the last piece to it.
+func cancelledBeforeLast(ctx context.Context, cancel func(), pieces ...[]byte) *chanio.Source[[]byte] {
+	return chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(now context.Context) ([]byte, error) {
+		if now == ctx && len(pieces) == 1 {
+			cancel()
+			return nil, now.Err()
+		}
+		if len(pieces) == 0 {
+			return nil, io.EOF
+		}
+		p := pieces[0]
+		pieces = pieces[1:]
+		return p, nil
+	}})
+}
+
 // TestAMessageMayEndBeforeALargeBodyReadInVain commits the head of a message of which a large body was read before, in
 // part or whole.
 func TestAMessageMayEndBeforeALargeBodyReadInVain(t *testing.T) {
 	for _, cut := range []int{5_000, 20_000} {
 		ctx, cancel := context.WithCancel(t.Context())
 		pieces := [][]byte{append([]byte("ab"), bytes.Repeat([]byte("c"), cut)...), append(bytes.Repeat([]byte("c"), 20_000-cut), 'd')}
-		r := codec.NewStreamReader(chanio.BytesOf(chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(now context.Context) ([]byte, error) {
-			if now == ctx && len(pieces) == 1 {
-				cancel()
-				return nil, now.Err()
-			}
-			if len(pieces) == 0 {
-				return nil, io.EOF
-			}
-			p := pieces[0]
-			pieces = pieces[1:]
-			return p, nil
-		}})))
+		r := codec.NewStreamReader(chanio.BytesOf(cancelledBeforeLast(ctx, cancel, pieces...)))
 		require.NoError(t, r.Begin(ctx))
 		require.NoError(t, r.Skip(2))
 		_, err := r.Bytes(20_000)
@@ -442,18 +447,7 @@ func TestASwitchToACodecOfTheHeadLeavesALargeBody(t *testing.T) {
 	body := codec.Map(codec.Exactly(20_000, codec.Bytes),
 		func(p []byte) (int, error) { return len(p), nil }, func(n int) ([]byte, error) { return make([]byte, n), nil })
 	c := codec.NewSwitchable(all)
-	in := codec.Decode(chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(now context.Context) ([]byte, error) {
-		if now == ctx && len(pieces) == 1 {
-			cancel()
-			return nil, now.Err()
-		}
-		if len(pieces) == 0 {
-			return nil, io.EOF
-		}
-		p := pieces[0]
-		pieces = pieces[1:]
-		return p, nil
-	}}), c)
+	in := codec.Decode(cancelledBeforeLast(ctx, cancel, pieces...), c)
 	_, err := in.Recv(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	for _, next := range []codec.Codec[int]{head, body} {

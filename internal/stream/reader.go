@@ -337,7 +337,7 @@ func (r *Reader) fail(ctx context.Context, err error) error {
 	case deadline.Resumable(ctx, err):
 		return err
 	case err == io.EOF:
-		err = r.s.explainEOF(err)
+		err = r.s.explainEOF()
 	default:
 		err = r.s.explained("read", err)
 	}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"io"
 	"net"
 	"syscall"
 	"time"
@@ -15,8 +16,8 @@ import (
 // settling is how long the end of In waits for the result of a write in progress.
 const settling = 5 * time.Millisecond
 
-// explainEOF returns eof, the end of reading, or the error of the write that found the connection gone.
-func (s *Stream) explainEOF(eof error) error {
+// explainEOF returns io.EOF, the end of reading, or the error of the write that found the connection gone.
+func (s *Stream) explainEOF() error {
 	w := &s.Out
 	w.mu.Lock()
 	var moved <-chan struct{}
@@ -37,7 +38,7 @@ func (s *Stream) explainEOF(eof error) error {
 	if errors.As(err, &errno) && errno != syscall.EPIPE { // EPIPE follows the peer's end
 		return err
 	}
-	return eof
+	return io.EOF
 }
 
 // explained returns an error of an operation on the net.Conn for the user: with the connection's addresses and without
