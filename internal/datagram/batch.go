@@ -32,7 +32,7 @@ func (a *sockaddr) put(to netip.AddrPort, v4 bool, z *zones) int {
 	binary.NativeEndian.PutUint16(a[:], syscall.AF_INET6)
 	copy(a[8:], ip[:])
 	if zone := to.Addr().Zone(); zone != "" {
-		binary.NativeEndian.PutUint32(a[24:], z.index(zone))
+		binary.NativeEndian.PutUint32(a[24:], z.indexes.get(zone, zoneIndex))
 	}
 	return syscall.SizeofSockaddrInet6
 }
@@ -45,7 +45,7 @@ func (a *sockaddr) get(z *zones) netip.AddrPort {
 	}
 	ip := netip.AddrFrom16([16]byte(a[8:24])).Unmap()
 	if scope := binary.NativeEndian.Uint32(a[24:]); scope != 0 {
-		ip = ip.WithZone(z.name(scope))
+		ip = ip.WithZone(z.names.get(scope, zoneName))
 	}
 	return netip.AddrPortFrom(ip, port)
 }

@@ -327,13 +327,13 @@ func TestAddressesSurviveTheKernelsForm(t *testing.T) {
 		a.put(ap, false, z)
 		require.Equal(t, ap, a.get(z), "an IPv4 address is mapped and back")
 	}
-	require.EqualValues(t, lo.Index, z.index("lo"))
-	require.EqualValues(t, 77, z.index("77"))
-	require.Zero(t, z.index("no such interface"))
-	require.Equal(t, "4711", z.name(4711))
+	require.EqualValues(t, lo.Index, z.indexes.get("lo", zoneIndex))
+	require.EqualValues(t, 77, z.indexes.get("77", zoneIndex))
+	require.Zero(t, z.indexes.get("no such interface", zoneIndex))
+	require.Equal(t, "4711", z.names.get(4711, zoneName))
 	for i := range 3 * memoMax {
-		z.index(fmt.Sprint("if", i))
-		z.name(uint32(1000 + i))
+		z.indexes.get(fmt.Sprint("if", i), zoneIndex)
+		z.names.get(uint32(1000+i), zoneName)
 	}
 	require.LessOrEqual(t, len(z.indexes.known), memoMax)
 	require.LessOrEqual(t, len(z.names.known), memoMax)

@@ -134,13 +134,11 @@ func (w *batchWriter) fill(b *writeBlock) (used int) {
 		first := &w.q.msgs[w.q.first+i]
 		run, size := w.run(i)
 		h := &b.hdrs[used].hdr
+		h.Name, h.Namelen, h.Control = nil, 0, nil
 		if !w.c.peer.IsValid() {
 			h.Name = &b.names[used][0]
 			h.Namelen = uint32(b.names[used].put(first.addr, w.c.v4, &w.c.zones))
-		} else {
-			h.Name, h.Namelen = nil, 0
 		}
-		h.Control = nil
 		h.SetControllen(0)
 		if run > 1 {
 			h.Control = &b.ctls[used][0]

@@ -6,16 +6,14 @@ import (
 	"sync"
 )
 
-// zones caches which interface the zone of an IPv6 address names, because asking the system is slow. Interfaces that
-// come and go later get other numbers.
+// zones caches the results of zoneName and zoneIndex for the zones of IPv6 addresses, because asking the system is
+// slow. Interfaces that come and go later get other numbers.
 type zones struct {
 	names   memo[uint32, string]
 	indexes memo[string, uint32]
 }
 
-// name returns the zone for the number of an interface.
-func (z *zones) name(index uint32) string { return z.names.get(index, zoneName) }
-
+// zoneName returns the zone for the number of an interface.
 func zoneName(index uint32) string {
 	if ifi, err := net.InterfaceByIndex(int(index)); err == nil {
 		return ifi.Name
@@ -23,9 +21,7 @@ func zoneName(index uint32) string {
 	return strconv.FormatUint(uint64(index), 10)
 }
 
-// index returns the number of the interface that a zone names, or 0.
-func (z *zones) index(name string) uint32 { return z.indexes.get(name, zoneIndex) }
-
+// zoneIndex returns the number of the interface that a zone names, or 0.
 func zoneIndex(name string) uint32 {
 	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
 		return uint32(n)
