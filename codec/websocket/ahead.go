@@ -271,6 +271,12 @@ func (c *Conn) readersLocked() (sleep time.Duration) {
 	return 0
 }
 
+// probe is a ping of heartLocked.
+type probe struct {
+	sent time.Duration
+	out  backlog // of Out, at that time
+}
+
 // heartLocked returns when the peer's silence is to be looked at again, whether to ping it now, and whether it is dead.
 // Where Out has no room, a ping is late or cannot be sent. Then a peer that takes what was sent before is alive.
 func (c *Conn) heartLocked(out backlog) (sleep time.Duration, ping bool, dead error) {
@@ -288,12 +294,12 @@ func (c *Conn) heartLocked(out backlog) (sleep time.Duration, ping bool, dead er
 	if c.cfg.PingAfter < 0 || c.readOver {
 		return 0, false, nil
 	}
-	if c.pinged > 0 && heard >= c.pinged {
-		c.pinged = 0
+	if c.probe != nil && heard >= c.probe.sent {
+		c.probe = nil
 	}
-	if c.pinged > 0 {
-		left := c.pinged + c.cfg.PongWithin - now
-		slow := (out.full || c.pingOut.full) && out.taken != c.pingOut.taken
+	if c.probe != nil {
+		left := c.probe.sent + c.cfg.PongWithin - now
+		slow := (out.full || c.probe.out.full) && out.taken != c.probe.out.taken
 		if left <= 0 && !slow {
 			return 0, false, lateError("peer sent nothing for " + c.cfg.PongWithin.String() + " after a ping")
 		}
@@ -303,7 +309,7 @@ func (c *Conn) heartLocked(out backlog) (sleep time.Duration, ping bool, dead er
 	} else if left := heard + c.cfg.PingAfter - now; left > 0 {
 		return left, false, nil
 	}
-	c.pinged, c.pingOut = now, out
+	c.probe = &probe{now, out}
 	return c.cfg.PongWithin, true, nil
 }
 

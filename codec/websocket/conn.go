@@ -46,10 +46,9 @@ type Conn struct {
 	ahead    *ahead                // the goroutine that reads ahead
 	queue    atomic.Pointer[queue] // what was read ahead; nil if that is nothing. Changed with mu held
 	timer    *time.Timer
-	lastTurn uint64        // of the one in turn, at the last look of the timer
-	pinged   time.Duration // when a ping was sent that is to show life; 0: none
-	pingOut  backlog       // of Out, at that time
-	bye      *farewell     // made on demand
+	lastTurn uint64    // of the one in turn, at the last look of the timer
+	probe    *probe    // sent to learn whether the peer is alive; nil: none
+	bye      *farewell // made on demand
 	detach   func() bool
 	undrain  func() bool
 

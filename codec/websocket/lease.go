@@ -14,6 +14,7 @@ type lease struct {
 	bytes []byte
 	class int
 	free  atomic.Bool
+	next  *lease // the one lent before it
 }
 
 const (

@@ -16,7 +16,7 @@ func (c *Conn) lend(dst []Message) []Message { return c.take(dst, true) }
 
 // unlend is the hook of In. The messages go back to the front of the queue, and the next receiver owns their memory.
 func (c *Conn) unlend(ms []Message) {
-	c.rd.loans = nil
+	c.rd.lent = nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inOver {
@@ -97,15 +97,17 @@ func (r *lender) Clone(p []byte) []byte {
 		return r.src.Clone(p)
 	}
 	l := newLease(len(p))
-	r.loans = append(r.loans, l)
+	(*reader)(r).lends(l)
 	return l.bytes[:copy(l.bytes, p):len(p)]
 }
 
+// lends notes that a message in l is lent.
+func (r *reader) lends(l *lease) { l.next, r.lent = r.lent, l }
+
 // endLoans releases the memory of the messages that were lent.
 func (r *reader) endLoans() {
-	for i, l := range r.loans {
+	for l := r.lent; l != nil; l = r.lent {
+		r.lent, l.next = l.next, nil
 		l.release()
-		r.loans[i] = nil
 	}
-	r.loans = r.loans[:0]
 }

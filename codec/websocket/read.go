@@ -36,8 +36,8 @@ type reader struct {
 	budget    int32 // bytes of messages that may be read, or unbounded
 	size      int64 // bytes of the message so far
 	buf       []byte
-	lease     *lease   // where buf lies, if it is leased
-	loans     []*lease // of messages that are lent
+	lease     *lease // where buf lies, if it is leased
+	lent      *lease // of the message that was lent last; the others follow it
 
 	err       error // sticky: what comes after the last message
 	most      int64

@@ -195,7 +195,7 @@ func (c *Conn) take(dst []Message, lends bool) []Message {
 			break
 		}
 		if lends && lease != nil {
-			c.rd.loans = append(c.rd.loans, lease)
+			c.rd.lends(lease)
 		}
 		dst = append(dst, m)
 	}

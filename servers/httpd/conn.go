@@ -66,8 +66,8 @@ func lineOf(r *http.Request) requestLine { return requestLine{r.Method, r.Reques
 
 // newConn returns a conn for nc. ctx is the context of the listener's handler.
 func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
-	c := &conn{serving: s, nc: nc, lasting: &lasting{remote: nc.RemoteAddr().String()}, secure: nc.TLS()}
-	c.base, c.ctx = connContext{ctx, s, nc.LocalAddr()}, &c.base
+	c := &conn{serving: s, nc: nc, lasting: &lasting{server: s.srv, remote: nc.RemoteAddr().String()}, secure: nc.TLS()}
+	c.ctx = &connContext{ctx, s, nc.LocalAddr()} // a WebSocket keeps it, and nothing else of c
 	c.conn.Store(c)
 	if s.io.Done() != nil { // otherwise the end of the connection ends its calls, and an idle one watches no context
 		c.serving = &serving{s.srv, s.shown, ctx}

@@ -15,9 +15,9 @@ import (
 // lasting is what the contexts of requests know of their connection. They lead to nothing else of it once it has ended,
 // so that a request which a handler keeps does not keep the memory of a connection.
 type lasting struct {
+	server *Server
 	ctx    context.Context // with the values of the connection
 	remote string
-	base   connContext
 	conn   atomic.Pointer[conn] // nil when it has ended
 	last   chanio.ConnStats     // as of then
 }

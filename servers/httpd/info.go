@@ -52,7 +52,7 @@ func Info(r *http.Request) (info RequestInfo, ok bool) {
 	if !ok {
 		return RequestInfo{}, false
 	}
-	s := x.from.on.base.of.srv
+	s := x.from.on.server
 	info = x.from.info(r.Proto)
 	info.Client = s.clientAddr(x.from.on.remote, r.Header[s.cfg.forwardedField()])
 	return info, true

@@ -93,11 +93,12 @@ func idleWebSockets(t *testing.T, most int, echo func(context.Context, *websocke
 			require.NoError(t, <-served)
 		}
 	})
-	each := (heap + stack - plain) / peers
+	ofHeap, ofStack := (heap-plain)/peers, stack/peers
 	t.Logf("%d idle WebSockets: %d bytes each beyond the net.TCPConn, of which %d of stack, %d goroutines in all",
-		peers, each, stack/peers, goroutines)
+		peers, ofHeap+ofStack, ofStack, goroutines)
 	require.LessOrEqual(t, goroutines, peers+3, "one for each, and Serve's")
 	if !httpd.RaceEnabled {
-		require.LessOrEqual(t, each, most)
+		require.LessOrEqual(t, ofHeap, most)
+		require.LessOrEqual(t, ofStack, httpd.IdleStack)
 	}
 }
