@@ -1,13 +1,17 @@
 package tlsconf_test
 
 import (
+	"crypto/ecdh"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -205,6 +209,37 @@ func TestCertificatesAreCopied(t *testing.T) {
 	for _, server := range servers {
 		require.Equal(t, "one.test", served(t, server, "a.test"))
 	}
+}
+
+// echConfig returns an ECHConfig (RFC 9849) for public.test with an X25519 key.
+func echConfig(key *ecdh.PrivateKey) []byte {
+	vector := func(p []byte) []byte { return append(binary.BigEndian.AppendUint16(nil, uint16(len(p))), p...) }
+	const name = "public.test"
+	contents := slices.Concat([]byte{1, 0, 0x20}, vector(key.PublicKey().Bytes()), vector([]byte{0, 1, 0, 1}),
+		[]byte{0, byte(len(name))}, []byte(name), vector(nil))
+	return append([]byte{0xfe, 0x0d}, vector(contents)...)
+}
+
+func TestEncryptedHellosOfBaseFindTheirHost(t *testing.T) {
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	config := echConfig(key)
+	list := append(binary.BigEndian.AppendUint16(nil, uint16(len(config))), config...)
+	public, _ := signed(t, "public.test")
+	own, pool := signed(t, "own.test")
+	server := serverConfig(t, &tlsconf.Server{
+		Certificates: []tls.Certificate{public},
+		Base:         &tls.Config{EncryptedClientHelloKeys: []tls.EncryptedClientHelloKey{{Config: config, PrivateKey: key.Bytes()}}},
+		Hosts:        map[string]*tlsconf.Server{"own.test": {Certificates: []tls.Certificate{own}}},
+	})
+	client := &tlsconf.Client{RootCAs: pool, Base: &tls.Config{EncryptedClientHelloConfigList: list}}
+	s, c, _, err := handshake(t, server, clientConfig(t, client, "own.test"))
+	require.NoError(t, err)
+	require.True(t, s.ECHAccepted && c.ECHAccepted)
+	require.Equal(t, "own.test", s.ServerName)
+	client.MinVersion = tls.VersionTLS12
+	_, _, _, err = handshake(t, server, clientConfig(t, client, "own.test"))
+	require.ErrorContains(t, err, "MinVersion")
 }
 
 func TestKeysOfHostsThatNobodyCanAskForAreRefused(t *testing.T) {
