@@ -234,7 +234,7 @@ func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 		return addrs, nil
 	}
 	var failure error
-	for _, fqdn := range r.names(name, strings.HasSuffix(host, ".")) {
+	for _, fqdn := range r.names(name, hostname.IsAbsolute(host)) {
 		addrs, err := r.lookupName(ctx, fqdn)
 		if len(addrs) > 0 {
 			return addrs, nil

@@ -736,6 +736,19 @@ func TestDNSEncodesInternationalNames(t *testing.T) {
 	})
 }
 
+func TestDNSDoesNotSearchANameWithAFinalDotOfAnyScript(t *testing.T) {
+	answer := func(q query, send func([]byte)) { send(q.none(dnsmessage.RCodeNameError, 60)) }
+	cfg := clients.DNSConfig{Order: clients.IPv4Only, Search: []string{"a.test"}}
+	inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		for _, dot := range []string{".", "\u3002", "\uff0e", "\uff61"} {
+			_, err := r.LookupAddrs(t.Context(), "x"+dot)
+			require.ErrorContains(t, err, "no such host")
+			require.Equal(t, []string{"udp 10.0.0.1:53 A x."}, s.takeAsked(), "%q", dot)
+			r.Forget()
+		}
+	})
+}
+
 func TestDNSTellsWhyItsDialFailed(t *testing.T) {
 	cause := errors.New("no route to that server")
 	r, err := clients.NewDNSResolver(&clients.DNSConfig{

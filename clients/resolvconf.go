@@ -5,9 +5,12 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weir-go/weir/internal/hostname"
 )
 
 // resolvConf holds the settings of resolv.conf(5) that a DNSResolver uses.
@@ -40,14 +43,22 @@ func readResolvConf(r io.Reader) resolvConf {
 				conf.servers = append(conf.servers, net.JoinHostPort(addr.String(), "53"))
 			}
 		case "domain":
-			conf.search = args[:1]
+			conf.search = domainsIn(args[:1])
 		case "search":
-			conf.search = args
+			conf.search = domainsIn(args)
 		case "options":
 			conf.readOptions(args)
 		}
 	}
 	return conf
+}
+
+// domainsIn returns those of names that can be domains.
+func domainsIn(names []string) []string {
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := hostname.ASCII(name)
+		return err != nil && name != "."
+	})
 }
 
 // readOptions reads switches and name:number pairs, within the limits of the manual page.

@@ -33,6 +33,19 @@ nameserver
 	require.Equal(t, resolvConf{ndots: -1, useTCP: true}, readResolvConf(strings.NewReader("options use-vc trust-ad")))
 }
 
+func TestADomainOfTheSystemThatCannotBeOneIsIgnored(t *testing.T) {
+	for _, text := range []string{
+		"search a..b ok.test .c . " + strings.Repeat("x", 64) + ".test\n", "domain a..b\nsearch ok.test .\n", "search ok.test\ndomain ok.test\n",
+	} {
+		var cfg DNSConfig
+		require.NoError(t, cfg.complete(readResolvConf(strings.NewReader(text))), text)
+		require.Equal(t, []string{"ok.test"}, cfg.Search, text)
+	}
+	var cfg DNSConfig
+	require.NoError(t, cfg.complete(readResolvConf(strings.NewReader("search ok.test\ndomain a..b\n"))))
+	require.Empty(t, cfg.Search)
+}
+
 func TestAResolvConfThatCannotBeReadIsLikeAnEmptyOne(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "resolv.conf")

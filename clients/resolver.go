@@ -32,13 +32,14 @@ func (f ResolverFunc) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 }
 
 // SystemResolver resolves as the system is configured to, with /etc/hosts, /etc/resolv.conf and so on. A nil r means
-// [net.DefaultResolver]. When ctx ends, a lookup by the C library is not interrupted but abandoned, as in package net.
+// [net.DefaultResolver]. International names are encoded. When ctx ends, a lookup by the C library is not interrupted but
+// abandoned, as in package net.
 func SystemResolver(r *net.Resolver) Resolver {
 	if r == nil {
 		r = net.DefaultResolver
 	}
 	return ResolverFunc(func(ctx context.Context, host string) ([]netip.Addr, error) {
-		addrs, err := r.LookupNetIP(ctx, "ip", host)
+		addrs, err := r.LookupNetIP(ctx, "ip", hostname.Encoded(host))
 		if err != nil {
 			return nil, resolveError(ctx, host, err)
 		}

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/weir-go/weir/clients"
 )
@@ -45,6 +49,43 @@ func TestSystemResolverAsksTheResolverThatItIsGiven(t *testing.T) {
 	got, err := clients.SystemResolver(nil).LookupAddrs(t.Context(), "127.0.0.1")
 	require.NoError(t, err)
 	require.Equal(t, addrs("127.0.0.1"), got)
+}
+
+func TestSystemResolverEncodesInternationalNames(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]bool{}
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		go func() {
+			defer far.Close()
+			framed := make([]byte, 514) // net.Pipe is no packet connection, so the query is framed as over TCP
+			n, _ := io.ReadAtLeast(far, framed, 2+12)
+			var p dnsmessage.Parser
+			if _, err := p.Start(framed[2:n]); err != nil {
+				return
+			}
+			q, _ := p.Question()
+			mu.Lock()
+			defer mu.Unlock()
+			asked[q.Name.String()] = true
+		}()
+		return near, nil
+	}
+	r := clients.SystemResolver(&net.Resolver{PreferGo: true, Dial: dial})
+	for host, want := range map[string]string{
+		"Bücher.test.": "xn--bcher-kva.test.", "bücher.test。": "xn--bcher-kva.test.", "例え.test．": "xn--r8jz45g.test.", "weir.test.": "weir.test.",
+	} {
+		mu.Lock()
+		clear(asked)
+		mu.Unlock()
+		_, err := r.LookupAddrs(t.Context(), host)
+		require.Error(t, err)
+		mu.Lock()
+		require.Equal(t, map[string]bool{want: true}, maps.Clone(asked), host)
+		mu.Unlock()
+	}
+	_, err := r.LookupAddrs(t.Context(), "ü..test")
+	require.ErrorContains(t, err, "no such host")
 }
 
 func TestStaticTablePrefersExactNamesAndLongWildcards(t *testing.T) {

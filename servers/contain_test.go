@@ -492,6 +492,21 @@ func TestSetALPNComesBeforeTheFirstConnection(t *testing.T) {
 	require.NoError(t, listen(t, nil).SetALPN("x"), "there is no TLS")
 }
 
+func TestSetALPNLeavesTheProtocolsOfAChosenConfiguration(t *testing.T) {
+	secure, config := signed(t)
+	chosen := &tls.Config{Certificates: secure.Certificates, NextProtos: []string{"chosen"}}
+	with := *secure
+	with.Base = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return chosen, nil }}
+	ln := listenTLS(t, &with, nil)
+	require.NoError(t, ln.SetALPN("b"))
+	serveOn(t, t.Context(), ln, echo)
+	config.NextProtos = []string{"chosen"}
+	c, err := tls.Dial("tcp", ln.Addr().String(), config)
+	require.NoError(t, err)
+	require.Equal(t, "chosen", c.ConnectionState().NegotiatedProtocol)
+	require.NoError(t, c.Close())
+}
+
 // Files that can no longer be read are logged, also if a protocol server has set its ALPN.
 func TestG20SetALPNKeepsTheLogger(t *testing.T) {
 	secure, _ := signed(t)

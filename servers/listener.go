@@ -103,7 +103,7 @@ func (l *Listener) SetALPN(protocols ...string) error {
 		return nil
 	}
 	with := *l.secure
-	with.ALPN = protocols
+	with.DefaultALPN = protocols
 	log, unmute := muted(l.cfg.Logger) // newListener has logged warnings about the certificates
 	config, err := with.Config(log)
 	if err != nil {

@@ -4,10 +4,11 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"time"
 )
 
-// zones caches the results of zoneName and zoneIndex for the zones of IPv6 addresses, because asking the system is
-// slow. Interfaces that come and go later get other numbers.
+// zones caches the results of zoneName and zoneIndex for the zones of IPv6 addresses for a second, because asking the
+// system is slow. An interface that goes and comes back has another number, and an interface may get another name.
 type zones struct {
 	names   memo[uint32, string]
 	indexes memo[string, uint32]
@@ -36,14 +37,20 @@ func zoneIndex(name string) uint32 {
 type memo[K comparable, V any] struct {
 	mu    sync.Mutex
 	known map[K]V
+	since time.Time // of the oldest of known
 }
 
-const memoMax = 64 // a host has few interfaces, but the zone in an address may be anything
+const (
+	memoMax = 64 // a host has few interfaces, but the zone in an address may be anything
+	memoAge = time.Second
+)
 
 // get returns the cached result for k, or that of ask(k).
 func (m *memo[K, V]) get(k K, ask func(K) V) V {
+	now := time.Now()
 	m.mu.Lock()
 	v, ok := m.known[k]
+	ok = ok && now.Sub(m.since) < memoAge
 	m.mu.Unlock()
 	if ok {
 		return v
@@ -51,8 +58,8 @@ func (m *memo[K, V]) get(k K, ask func(K) V) V {
 	v = ask(k)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.known == nil || len(m.known) >= memoMax {
-		m.known = map[K]V{}
+	if m.known == nil || len(m.known) >= memoMax || now.Sub(m.since) >= memoAge {
+		m.known, m.since = map[K]V{}, now
 	}
 	m.known[k] = v
 	return v

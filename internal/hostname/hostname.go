@@ -28,6 +28,28 @@ func ASCII(host string) (string, error) {
 	return strings.ToLower(name), nil
 }
 
+// Encoded is ASCII for a resolver that knows no other names: it keeps the final dot, and returns what is in ASCII already,
+// or no host name, unchanged.
+func Encoded(host string) string {
+	if isASCII(host) {
+		return host
+	}
+	name, err := ASCII(host)
+	switch {
+	case err != nil:
+		return host
+	case IsAbsolute(host):
+		return name + "."
+	}
+	return name
+}
+
+// IsAbsolute reports whether host ends with a dot, in any script, and so is not relative to a search domain.
+func IsAbsolute(host string) bool {
+	return strings.HasSuffix(host, ".") || strings.HasSuffix(host, "\u3002") ||
+		strings.HasSuffix(host, "\uff0e") || strings.HasSuffix(host, "\uff61")
+}
+
 // badLabel reports whether a label is invalid.
 func badLabel(label string) bool {
 	bad := func(c rune) bool { return c <= ' ' || c == 0x7f }

@@ -28,3 +28,14 @@ func TestWhatCannotBeANameIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, "not a valid host name", "%q", host)
 	}
 }
+
+func TestNamesForOtherResolversKeepTheirFinalDot(t *testing.T) {
+	for host, want := range map[string]string{
+		"Example.ORG": "Example.ORG", "example.org.": "example.org.", "BÜCHER.example": "xn--bcher-kva.example",
+		"bücher.example.": "xn--bcher-kva.example.", "bücher。example。": "xn--bcher-kva.example.", "ü．": "xn--tda.", "ü｡": "xn--tda.",
+		"ü..example": "ü..example", "": "",
+	} {
+		require.Equal(t, want, Encoded(host), host)
+		require.Equal(t, strings.HasSuffix(want, "."), IsAbsolute(host), host)
+	}
+}

@@ -11,6 +11,9 @@ import (
 const (
 	defaultKeepAlive = 15 * time.Second
 	keepAliveProbes  = 9 // without an answer, after which the connection ends
+
+	// maxKeepAlive is the most that Linux accepts. It would leave its defaults in place of more.
+	maxKeepAlive = 32767 * time.Second
 )
 
 // keepAlive returns the kernel's settings: it probes after KeepAlive without traffic, and then every KeepAlive.
@@ -19,6 +22,7 @@ func (o Options) keepAlive() net.KeepAliveConfig {
 	if d == 0 {
 		d = defaultKeepAlive
 	}
+	d = min(d, maxKeepAlive)
 	return net.KeepAliveConfig{Enable: d > 0, Idle: d, Interval: d, Count: keepAliveProbes}
 }
 

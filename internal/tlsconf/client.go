@@ -38,6 +38,9 @@ func (c *Client) Config(host string) (cfg *tls.Config, complete func(*tls.Connec
 	if c.MinVersion != 0 {
 		cfg.MinVersion = c.MinVersion
 	}
+	if cfg.MinVersion == 0 && cfg.EncryptedClientHelloConfigList != nil {
+		cfg.MinVersion = tls.VersionTLS13 // what crypto/tls requires there
+	}
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
 	if len(c.ALPN) > 0 {
 		cfg.NextProtos = slices.Clone(c.ALPN)

@@ -1,12 +1,17 @@
 package tlsconf_test
 
 import (
+	"crypto/ecdh"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -106,6 +111,135 @@ func TestHostsInheritALPNAndVersions(t *testing.T) {
 		_, _, _, err = handshake(t, server, client)
 		require.Equal(t, host == "three.test", err == nil, "%s: %v", host, err)
 	}
+}
+
+func TestHostsUseTheCallbackOfTheServersBase(t *testing.T) {
+	own, _ := signed(t, "own.test")
+	base, _ := signed(t, "base.test")
+	_, authority := signed(t, "client")
+	var refuse error
+	server := serverConfig(t, &tlsconf.Server{
+		Certificates: []tls.Certificate{base}, MinVersion: tls.VersionTLS13,
+		Base: &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			return &tls.Config{
+				Certificates: []tls.Certificate{base}, NextProtos: []string{"chosen"}, MinVersion: tls.VersionTLS12,
+				ClientCAs: authority, ClientAuth: tls.RequireAndVerifyClientCert,
+			}, refuse
+		}},
+		Hosts: map[string]*tlsconf.Server{"own.test": {Certificates: []tls.Certificate{own}}},
+	})
+	client := insecure(t, "own.test")
+	client.NextProtos = []string{"chosen"}
+	_, c, _, err := handshake(t, server, client)
+	require.NoError(t, err)
+	require.Equal(t, "chosen", c.NegotiatedProtocol)
+	require.Equal(t, "own.test", c.PeerCertificates[0].Subject.CommonName, "a host has its own certificate")
+	client.MaxVersion = tls.VersionTLS12
+	_, _, _, err = handshake(t, server, client)
+	require.Error(t, err, "the versions of the server hold for its hosts")
+
+	refuse = errors.New("not for you")
+	_, _, err, _ = handshake(t, server, insecure(t, "own.test"))
+	require.ErrorIs(t, err, refuse)
+	_, err = (&tlsconf.Server{
+		Base:  &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil }},
+		Hosts: map[string]*tlsconf.Server{"own.test": {}},
+	}).Config(nil)
+	require.ErrorContains(t, err, "no certificate")
+}
+
+func TestWhatTheBaseOfAHostChoosesInheritsALPNAndVersions(t *testing.T) {
+	cert, _ := signed(t, "a.test")
+	choose := func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return &tls.Config{Certificates: []tls.Certificate{cert}}, nil
+	}
+	server := serverConfig(t, &tlsconf.Server{
+		Certificates: []tls.Certificate{cert}, ALPN: []string{"a"}, MinVersion: tls.VersionTLS13,
+		Hosts: map[string]*tlsconf.Server{"a.test": {Base: &tls.Config{GetConfigForClient: choose}}},
+	})
+	client := insecure(t, "a.test")
+	client.NextProtos = []string{"a"}
+	_, c, _, err := handshake(t, server, client)
+	require.NoError(t, err)
+	require.Equal(t, "a", c.NegotiatedProtocol)
+	client.MaxVersion = tls.VersionTLS12
+	_, _, _, err = handshake(t, server, client)
+	require.Error(t, err)
+}
+
+func TestDefaultProtocolsAreOfConfigurationsWithoutProtocols(t *testing.T) {
+	cert, _ := signed(t, "a.test")
+	chosen := &tls.Config{Certificates: []tls.Certificate{cert}}
+	with := func(protos ...string) *tls.Config {
+		return &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: protos}
+	}
+	server := serverConfig(t, &tlsconf.Server{
+		DefaultALPN: []string{"default"},
+		Base:        &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return chosen, nil }},
+		Hosts: map[string]*tlsconf.Server{
+			"heir.test": {Certificates: []tls.Certificate{cert}}, "none.test": {Base: with()},
+			"base.test": {Base: with("base")}, "alpn.test": {Base: with("base"), ALPN: []string{"alpn"}},
+		},
+	})
+	speaks := func(host string) string {
+		client := insecure(t, host)
+		client.NextProtos = []string{"chosen", "default", "base", "alpn"}
+		_, c, _, err := handshake(t, server, client)
+		require.NoError(t, err)
+		return c.NegotiatedProtocol
+	}
+	for host, want := range map[string]string{
+		"main.test": "default", "heir.test": "default", "none.test": "default", "base.test": "base", "alpn.test": "alpn",
+	} {
+		require.Equal(t, want, speaks(host), host)
+	}
+	chosen = with("chosen")
+	require.Equal(t, "chosen", speaks("main.test"))
+	require.Equal(t, "chosen", speaks("heir.test"))
+}
+
+func TestCertificatesAreCopied(t *testing.T) {
+	one, _ := signed(t, "one.test")
+	other, _ := signed(t, "other.test")
+	certs, base := []tls.Certificate{one}, []tls.Certificate{one}
+	servers := []*tls.Config{
+		serverConfig(t, &tlsconf.Server{Certificates: certs}), serverConfig(t, &tlsconf.Server{Base: &tls.Config{Certificates: base}}),
+	}
+	certs[0], base[0] = other, other
+	for _, server := range servers {
+		require.Equal(t, "one.test", served(t, server, "a.test"))
+	}
+}
+
+// echConfig returns an ECHConfig (RFC 9849) for public.test with an X25519 key.
+func echConfig(key *ecdh.PrivateKey) []byte {
+	vector := func(p []byte) []byte { return append(binary.BigEndian.AppendUint16(nil, uint16(len(p))), p...) }
+	const name = "public.test"
+	contents := slices.Concat([]byte{1, 0, 0x20}, vector(key.PublicKey().Bytes()), vector([]byte{0, 1, 0, 1}),
+		[]byte{0, byte(len(name))}, []byte(name), vector(nil))
+	return append([]byte{0xfe, 0x0d}, vector(contents)...)
+}
+
+func TestEncryptedHellosOfBaseFindTheirHost(t *testing.T) {
+	key, err := ecdh.X25519().GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	config := echConfig(key)
+	list := append(binary.BigEndian.AppendUint16(nil, uint16(len(config))), config...)
+	public, _ := signed(t, "public.test")
+	own, pool := signed(t, "own.test")
+	server := serverConfig(t, &tlsconf.Server{
+		Certificates: []tls.Certificate{public},
+		Base:         &tls.Config{EncryptedClientHelloKeys: []tls.EncryptedClientHelloKey{{Config: config, PrivateKey: key.Bytes()}}},
+		Hosts:        map[string]*tlsconf.Server{"own.test": {Certificates: []tls.Certificate{own}}},
+	})
+	client := &tlsconf.Client{RootCAs: pool, Base: &tls.Config{EncryptedClientHelloConfigList: list}}
+	s, c, _, err := handshake(t, server, clientConfig(t, client, "own.test"))
+	require.NoError(t, err)
+	require.True(t, s.ECHAccepted && c.ECHAccepted)
+	require.Equal(t, "own.test", s.ServerName)
+	client.MinVersion = tls.VersionTLS12
+	_, _, _, err = handshake(t, server, clientConfig(t, client, "own.test"))
+	require.ErrorContains(t, err, "MinVersion")
 }
 
 func TestKeysOfHostsThatNobodyCanAskForAreRefused(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -33,6 +34,7 @@ type Server struct {
 	ClientCAFile      string
 	ClientAuth        tls.ClientAuthType
 	ALPN              []string
+	DefaultALPN       []string // of configurations that name no protocols
 	Hosts             map[string]*Server
 	HandshakeTimeout  time.Duration
 	MinVersion        uint16
@@ -72,7 +74,7 @@ func (s *Server) identity(log *slog.Logger) (id identity, err error) {
 	places := 0
 	if len(s.Certificates) > 0 {
 		places++
-		id.given = s.Certificates
+		id.given = slices.Clone(s.Certificates)
 	}
 	if s.CertPEM != nil || s.KeyPEM != nil {
 		places++

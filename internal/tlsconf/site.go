@@ -1,6 +1,7 @@
 package tlsconf
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 // site is the configuration of one server name.
 type site struct {
 	fields *Server
+	outer  *site       // the server's, or nil if this is it
+	above  *tls.Config // the configuration of outer, or nil
 	id     identity
 	cas    authorities
 	choose func(*tls.ClientHelloInfo) (*tls.Config, error) // of Base, or nil
@@ -23,7 +26,7 @@ type site struct {
 // newSite returns the site of host. For the server itself, host is "" and outer is nil; otherwise outer is the server's
 // site.
 func newSite(host string, s *Server, outer *site, log *slog.Logger) (*site, error) {
-	t := &site{fields: s}
+	t := &site{fields: s, outer: outer}
 	var err error
 	if t.id, err = s.identity(log); err != nil {
 		return nil, inHost(host, err)
@@ -31,13 +34,16 @@ func newSite(host string, s *Server, outer *site, log *slog.Logger) (*site, erro
 	if t.cas, err = s.authorities(log); err != nil {
 		return nil, inHost(host, err)
 	}
-	cfg := s.Base.Clone()
+	base := s.Base
+	if outer != nil {
+		t.above = outer.config
+		base = cmp.Or(base, outer.fields.Base)
+	}
+	cfg := base.Clone()
 	if cfg == nil {
 		cfg = &tls.Config{}
 	}
-	if outer != nil {
-		cfg = outer.inherit(s.Base)
-	}
+	cfg.Certificates = slices.Clone(cfg.Certificates)
 	t.choose, cfg.GetConfigForClient = cfg.GetConfigForClient, nil
 	t.apply(cfg)
 	if err := t.check(cfg); err != nil {
@@ -47,41 +53,12 @@ func newSite(host string, s *Server, outer *site, log *slog.Logger) (*site, erro
 	return t, nil
 }
 
-// inherit returns the initial configuration of a host: its Base, with the versions and ALPN of t where Base sets none,
-// or the configuration of t without its certificates and authorities.
-func (t *site) inherit(base *tls.Config) *tls.Config {
-	outer := t.config
-	if base == nil {
-		cfg := outer.Clone()
-		//lint:ignore SA1019 a Base may still have it
-		cfg.Certificates, cfg.NameToCertificate, cfg.GetCertificate = nil, nil, nil
-		cfg.ClientCAs, cfg.ClientAuth = nil, tls.NoClientCert
-		cfg.SessionTicketsDisabled = t.fields.Base != nil && t.fields.Base.SessionTicketsDisabled
-		return cfg
-	}
-	cfg := base.Clone()
-	if cfg.MinVersion == 0 {
-		cfg.MinVersion = outer.MinVersion
-	}
-	if cfg.MaxVersion == 0 {
-		cfg.MaxVersion = outer.MaxVersion
-	}
-	if len(cfg.NextProtos) == 0 {
-		cfg.NextProtos = outer.NextProtos
-	}
-	return cfg
-}
-
-// apply sets the fields that take precedence over cfg, which comes from Base.
+// apply sets what takes precedence over cfg, which comes from Base.
 func (t *site) apply(cfg *tls.Config) {
-	s := t.fields
-	if s.MinVersion != 0 {
-		cfg.MinVersion = s.MinVersion
+	if t.outer != nil {
+		t.inherit(cfg)
 	}
-	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
-	if len(s.ALPN) > 0 {
-		cfg.NextProtos = slices.Clone(s.ALPN)
-	}
+	t.limit(cfg)
 	if files := t.id.files; files != nil {
 		//lint:ignore SA1019 a Base may still have it
 		cfg.Certificates, cfg.NameToCertificate = nil, nil
@@ -91,6 +68,44 @@ func (t *site) apply(cfg *tls.Config) {
 		cfg.Certificates, cfg.NameToCertificate, cfg.GetCertificate = t.id.given, nil, nil
 	}
 	t.trust(cfg)
+}
+
+// inherit completes cfg, which comes from the Base of a host or of its server. A host has its own certificates and
+// authorities, so those of the server's Base are removed.
+func (t *site) inherit(cfg *tls.Config) {
+	if t.isHeir() {
+		//lint:ignore SA1019 a Base may still have it
+		cfg.Certificates, cfg.NameToCertificate, cfg.GetCertificate = nil, nil, nil
+		cfg.ClientCAs, cfg.ClientAuth = nil, tls.NoClientCert
+		t.outer.limit(cfg)
+		return
+	}
+	if cfg.MinVersion == 0 {
+		cfg.MinVersion = t.above.MinVersion
+	}
+	if cfg.MaxVersion == 0 {
+		cfg.MaxVersion = t.above.MaxVersion
+	}
+	if len(cfg.NextProtos) == 0 {
+		cfg.NextProtos = t.above.NextProtos
+	}
+}
+
+// isHeir reports whether t is a host that uses the server's Base.
+func (t *site) isHeir() bool { return t.outer != nil && t.fields.Base == nil }
+
+// limit sets the versions and protocols.
+func (t *site) limit(cfg *tls.Config) {
+	s := t.fields
+	if s.MinVersion != 0 {
+		cfg.MinVersion = s.MinVersion
+	}
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	if len(s.ALPN) > 0 {
+		cfg.NextProtos = slices.Clone(s.ALPN)
+	} else if len(cfg.NextProtos) == 0 {
+		cfg.NextProtos = slices.Clone(s.DefaultALPN)
+	}
 }
 
 // trust sets the trusted authorities.
@@ -114,10 +129,10 @@ func (t *site) trust(cfg *tls.Config) {
 // check returns an error for an unusable configuration.
 func (t *site) check(cfg *tls.Config) error {
 	switch {
-	case len(cfg.Certificates) == 0 && cfg.GetCertificate == nil && t.choose == nil:
+	case len(cfg.Certificates) == 0 && cfg.GetCertificate == nil && (t.choose == nil || t.isHeir()):
 		return errors.New("no certificate: set CertFile and KeyFile, CertPEM and KeyPEM, or Certificates")
 	case cfg.ClientAuth >= tls.VerifyClientCertIfGiven && cfg.ClientCAs == nil:
-		return errors.New("ClientAuth verifies clients and there is nobody to believe: set ClientCAs or ClientCAFile")
+		return errors.New("ClientAuth verifies clients, but no authorities are trusted: set ClientCAs or ClientCAFile")
 	case cfg.MaxVersion != 0 && cfg.MaxVersion < cfg.MinVersion:
 		return fmt.Errorf("no version is left: the highest, of Base, is %s and the lowest %s",
 			tls.VersionName(cfg.MaxVersion), tls.VersionName(cfg.MinVersion))

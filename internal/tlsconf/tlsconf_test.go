@@ -199,7 +199,7 @@ func TestWhatCannotWorkIsRefused(t *testing.T) {
 		"no certificate":                     {},
 		"go together":                        {CertFile: "x"},
 		"is that the path?":                  {CertFile: "/does/not/exist", KeyFile: "/does/not/exist"},
-		"nobody to believe":                  {Certificates: certs, ClientAuth: tls.RequireAndVerifyClientCert},
+		"no authorities are trusted":         {Certificates: certs, ClientAuth: tls.RequireAndVerifyClientCert},
 		"not a name that a client":           {Certificates: certs, Hosts: map[string]*tlsconf.Server{"*.*.a": {Certificates: certs}}},
 		`tls: host "a.test": no certificate`: {Certificates: certs, Hosts: map[string]*tlsconf.Server{"a.test": {}}},
 		"its configuration is nil":           {Certificates: certs, Hosts: map[string]*tlsconf.Server{"a.test": nil}},
