@@ -164,6 +164,15 @@ func (c *Conn) NetConn() net.Conn {
 	return c.low.NetConn()
 }
 
+// Close drains and closes Out, closes In, and waits until the connection has been released, as described at
+// [Duplex.Close].
+func (c *Conn) Close() error {
+	if c.low == nil {
+		return c.Duplex.Close()
+	}
+	return c.close(func() error { return c.low.CloseIn(c.In.Close) })
+}
+
 // Done returns a channel that is closed when the connection has been released: both halves have ended and the
 // underlying net.Conn is closed.
 func (c *Conn) Done() <-chan struct{} { return c.Released }

@@ -16,13 +16,19 @@ type Duplex[R, W any] struct {
 // released. What was sent before has then been delivered, as far as that can be known. Close blocks no longer than the
 // linger bounds of the connection and is idempotent. A transport without half-close is not an error here.
 func (d *Duplex[R, W]) Close() error {
+	return d.close(func() error {
+		err := d.In.Close()
+		if d.Released != nil {
+			<-d.Released
+		}
+		return err
+	})
+}
+
+func (d *Duplex[R, W]) close(closeIn func() error) error {
 	err := d.Out.Close()
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = nil
 	}
-	err = errors.Join(err, d.In.Close())
-	if d.Released != nil {
-		<-d.Released
-	}
-	return err
+	return errors.Join(err, closeIn())
 }

@@ -126,19 +126,27 @@ func (s *Stream) closeConn() {
 		s.In.d.Cut()
 		s.mu.Lock()
 		s.state = released
+		lent := s.lent
 		s.mu.Unlock()
 		close(s.released)
-		if s.onRelease != nil {
-			LogPanic(s.In.end.Logger, "OnRelease", s.onRelease)
+		switch {
+		case s.onRelease == nil:
+		case lent: // the caller of CloseIn may hold a lock
+			go s.tellReleased()
+		default:
+			s.tellReleased()
 		}
 	}()
 	_ = s.guard(s.nc.Close)
 }
 
+func (s *Stream) tellReleased() { LogPanic(s.In.end.Logger, "OnRelease", s.onRelease) }
+
 // dropMax limits the input dropped before a net.Conn without half-close is closed.
 const dropMax = 1 << 20
 
-// lingerOn waits for the peer and then releases the net.Conn. It runs in its own goroutine.
+// lingerOn waits for the peer and then releases the net.Conn. It runs in its own goroutine, or in that of
+// CloseIn.
 func lingerOn(s *Stream) {
 	defer s.release(true)
 	s.mu.Lock()

@@ -80,6 +80,8 @@ type Stream struct {
 	outClean bool // everything was written
 	saidEnd  bool // the peer has received the end of Out
 	peerOver bool // the peer has ended its side, or is gone
+	attended bool // a goroutine of CloseIn will wait for the peer if that is necessary
+	lent     bool // it is, and that goroutine does
 	cause    error
 }
 
@@ -252,17 +254,42 @@ func (s *Stream) endAndUnlock() {
 	wait := !s.peerOver
 	switch {
 	case due && wait:
-		s.state = lingers
+		s.state, s.lent = lingers, s.attended
 	case due:
 		s.state = releasing
 	}
+	lent := s.lent
 	s.mu.Unlock()
 	switch {
-	case due && wait:
+	case due && wait && !lent:
 		go lingerOn(s)
-	case due:
+	case due && !wait:
 		s.release(false)
 	}
+}
+
+// CloseIn calls closeIn, which closes In after Out has been closed, and waits until the net.Conn has been closed. This
+// goroutine waits for the peer itself: if a thousand connections end at once, another goroutine for each would take as
+// long as all the rest.
+func (s *Stream) CloseIn(closeIn func() error) error {
+	s.mu.Lock()
+	attends := s.fd != nil && !s.attended && s.state == live
+	s.attended = s.attended || attends
+	s.mu.Unlock()
+	err := closeIn()
+	if attends && s.leave() {
+		lingerOn(s)
+	}
+	<-s.released
+	return err
+}
+
+// leave ends the attendance of a goroutine, and reports whether it must wait for the peer.
+func (s *Stream) leave() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attended = false
+	return s.lent
 }
 
 // failed records why the stream failed. The first reason stays.
