@@ -1,3 +1,5 @@
+//go:build unix
+
 package chanio_test
 
 import (
