@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"sync"
+
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // Sink is the sending half of a stream. Its methods are safe for concurrent use, and values are never interleaved.
@@ -164,9 +166,7 @@ func (s *Sink[T]) crash(v any) {
 }
 
 func (s *Sink[T]) close() error {
-	linger, stop := s.hooks.End.Lingering()
-	err := s.hooks.End.Settle(linger) // sends what the channels above hold while that makes progress
-	stop()
+	err := stream.SettleAll(s.hooks.End) // sends what the channels above hold while that makes progress
 	if err != nil && s.hooks.End.Open() {
 		s.Abort(err)
 	}

@@ -613,3 +613,24 @@ func TestG16ADuplexThatPanicsWhenItIsAbortedEndsOnlyItsCaller(t *testing.T) {
 		require.ErrorIs(t, cl.Err(), clients.ErrLostReply)
 	})
 }
+
+// The reply, or the end of the Caller, and the end of ctx may come together. The result is one of them, never neither.
+func TestCallerThatEndsAtTheSameTimeAsTheCtxFailsTheCall(t *testing.T) {
+	broken, late := errors.New("broken"), errors.New("late")
+	for range 50 { // select chooses at random
+		ctx, cancel := context.WithCancelCause(t.Context())
+		near, far := typedPipe[string, string](0)
+		var m *stringCaller
+		near.Out = chanio.NewSink(chanio.SinkHooks[string]{Send: func(context.Context, string) error {
+			far.Out.Abort(broken)
+			<-m.Done()
+			cancel(late)
+			return nil
+		}})
+		m = clients.NewCaller(t.Context(), near, &clients.CallerConfig[string]{})
+		_, err := m.Call(ctx, "request")
+		require.Error(t, err)
+		require.True(t, errors.Is(err, broken) || errors.Is(err, late), err)
+		require.NoError(t, m.Close())
+	}
+}

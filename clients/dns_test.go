@@ -886,3 +886,25 @@ func TestG16DNSLookUpLeavesNothingBehindAfterGoexit(t *testing.T) {
 		require.True(t, ended.Load())
 	})
 }
+
+// What a Dial does with its ctx, such as waiting for it, ends with the exchange and not with the timeout.
+func TestG11DNSCtxOfDialEndsWithTheExchange(t *testing.T) {
+	answer := func(q query, send func([]byte)) { send(q.with(60, aRecord("10.1.0.1"))) }
+	synctest.Test(t, func(t *testing.T) {
+		s := &dnsServer{answer: answer}
+		var given context.Context
+		r, err := clients.NewDNSResolver(&clients.DNSConfig{
+			Order: clients.IPv4Only, Servers: []string{"10.0.0.1"},
+			Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+				given = ctx
+				return s.dial(ctx, network, address)
+			},
+		})
+		require.NoError(t, err)
+		_, err = r.LookupAddrs(t.Context(), "a.test")
+		require.NoError(t, err)
+		synctest.Wait()
+		require.ErrorIs(t, given.Err(), context.Canceled)
+		s.serving.Wait()
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,4 +72,13 @@ func TestLocalAddrOfBothFamiliesIsTheIPv4One(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "127.0.0.1", u.LocalAddr().Addr().String())
 	require.NoError(t, u.Close())
+}
+
+func TestALocalAddrWithAnUnknownServiceIsRefused(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:no-such-service", ":no-such-service", "127.0.0.1:65536"} {
+		_, err := clients.DialTCP(t.Context(), "127.0.0.1:9", &clients.Config{LocalAddr: addr})
+		require.ErrorContains(t, err, addr[strings.LastIndex(addr, ":")+1:], addr)
+		_, err = clients.DialUDP(t.Context(), "127.0.0.1:9", &clients.UDPConfig{LocalAddr: addr})
+		require.ErrorContains(t, err, addr[strings.LastIndex(addr, ":")+1:], addr)
+	}
 }

@@ -203,6 +203,28 @@ func TestG2PoolCancelledWaiterLeavesNothing(t *testing.T) {
 	})
 }
 
+// The value is put back for a caller whose ctx has just ended, which may have left already or not.
+func TestG2PoolAValueGivenToOneWhoLeavesIsNotLost(t *testing.T) {
+	pooling(t, &factory{}, clients.PoolConfig[int]{MaxOpen: 1}, func(t *testing.T, p *clients.Pool[int]) {
+		for range 200 {
+			l := get(t, p)
+			ctx, cancel := context.WithCancel(t.Context())
+			got := make(chan *clients.Lease[int], 1)
+			go func() {
+				l, _ := p.Get(ctx)
+				got <- l
+			}()
+			synctest.Wait()
+			cancel()
+			l.Release()
+			if l := <-got; l != nil {
+				l.Release()
+			}
+		}
+		get(t, p).Release()
+	})
+}
+
 func TestG2PoolCancelledOpeningGoesToTheNext(t *testing.T) {
 	why := errors.New("why")
 	f := &factory{takes: 2 * time.Second}

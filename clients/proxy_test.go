@@ -207,6 +207,26 @@ func TestProxyAnswersBeforeItIsAsked(t *testing.T) {
 	}
 }
 
+// Whatever the proxy has not said yet when it leaves, there is no connection.
+func TestASOCKSProxyThatLeavesWithinItsReplyFailsTheDial(t *testing.T) {
+	const request, reply = "\x05\x01\x00\x01\x01\x02\x03\x04\x00\x01", "\x05\x00\x00\x01\x01\x02\x03\x04\x00\x01"
+	for n := range len(reply) {
+		direct := func(_ context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+			near, far := chaniotest.Pipe(0)
+			go func() {
+				defer far.Close()
+				_, _ = io.ReadFull(far, make([]byte, len("\x05\x01\x00")))
+				_, _ = io.WriteString(far, "\x05\x00")
+				_, _ = io.ReadFull(far, make([]byte, len(request)))
+				_, _ = io.WriteString(far, reply[:n])
+			}()
+			return chanio.NewConn(near, conn), nil
+		}
+		_, err := (&clients.SOCKS5{Addr: "proxy:1"}).DialThrough(t.Context(), "1.2.3.4:1", nil, direct)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "after %d bytes", n)
+	}
+}
+
 // The caller gets the cause of ctx, although the proxy has answered.
 func TestProxyIsNotHeardAfterCtx(t *testing.T) {
 	for _, p := range []clients.Proxy{&clients.HTTPProxy{Addr: "proxy:1"}, &clients.SOCKS5{Addr: "proxy:1"}} {

@@ -121,3 +121,22 @@ func TestG19ASilentBalancerHoldsUpNobodyAndEnds(t *testing.T) {
 	require.Equal(t, "hello", converse(t, tls.Client(nc, config), "hello"))
 	require.ErrorIs(t, <-failed, os.ErrDeadlineExceeded)
 }
+
+// A health check connects and leaves. That is no news, unlike a peer that has said something.
+func TestAPeerThatLeavesBeforeItsHeaderIsNoNews(t *testing.T) {
+	for said, want := range map[string]int{"": 0, "PROX": 1} {
+		var log logbook
+		failed := make(chan struct{})
+		ln := listen(t, &servers.Config{ProxyAlways: true, Logger: log.logger(), Hooks: &servers.Hooks{
+			HandshakeFailed: func(net.Addr, error) { close(failed) },
+		}})
+		serveOn(t, t.Context(), ln, echo)
+		nc := dial(t, ln)
+		_, err := io.WriteString(nc, said)
+		require.NoError(t, err)
+		require.NoError(t, nc.Close())
+		<-failed
+		require.NoError(t, ln.Close())
+		require.Len(t, log.lines(), want, "after %q", said)
+	}
+}

@@ -42,8 +42,10 @@ func (cs *contexts) drop(c *leanctx.Context) {
 
 func (cs *contexts) cancelAll() {
 	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	for c := range cs.open {
+	open := cs.open
+	cs.open = map[*leanctx.Context]struct{}{}
+	cs.mu.Unlock()
+	for c := range open { // without the lock: a handler that ends would wait for it
 		c.Cancel()
 	}
 }

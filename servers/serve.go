@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"reflect"
 	"sync"
 
 	"github.com/weir-go/weir/chanio"
@@ -164,7 +165,7 @@ func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chani
 // judge logs the error of a handler, and returns the panic in it, or nil. The error may panic itself, such as a nil
 // pointer with an Unwrap method; the connection is then aborted as if its handler had.
 func (o *observer) judge(ctx context.Context, conn *chanio.Conn, err error) (panicked *chanio.PanicError) {
-	if err == nil {
+	if err == nil || isCause(ctx, err) {
 		return nil
 	}
 	unsound := o.call("error of a handler", conn, func() {
@@ -173,6 +174,12 @@ func (o *observer) judge(ctx context.Context, conn *chanio.Conn, err error) (pan
 	})
 	errors.As(unsound, &panicked)
 	return panicked
+}
+
+// isCause reports whether err is why ctx ended, as for most of many handlers that end at once. It calls no method of err,
+// so that it needs no goroutine.
+func isCause(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && reflect.ValueOf(err).Comparable() && err == chanio.Cause(ctx)
 }
 
 // finish ends a connection whose handler returned or panicked. It returns why some output was not sent.

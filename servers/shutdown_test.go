@@ -235,3 +235,72 @@ func TestServeReturnsAfterTheNetListenerIsClosed(t *testing.T) {
 		require.NoError(t, <-closed)
 	})
 }
+
+// Nobody serves the connection, so no end of a ctx ends it.
+func TestG18ShutdownAbortsConnectionsOfTheChannelToo(t *testing.T) {
+	ln := listen(t, nil)
+	nc := dial(t, ln)
+	_, err := nc.Write([]byte("hello"))
+	require.NoError(t, err)
+	c, err := ln.Conns.Recv(t.Context())
+	require.NoError(t, err)
+	_, err = c.In.Recv(t.Context())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("patience has an end")
+	cancel(reason)
+	require.Equal(t, reason, ln.Shutdown(ctx))
+	<-c.Done()
+	require.Equal(t, reason, c.Out.Send(t.Context(), []byte("too late")))
+	_, err = io.ReadAll(nc)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+}
+
+// The handlers return because of the abort, and none of them ends its connection cleanly before that reaches it.
+func TestG18AnAbortIsNoCleanEndForAnybody(t *testing.T) {
+	const peers = 128
+	ln, result := serve(t, nil, func(ctx context.Context, c *chanio.Conn) error {
+		_, err := c.In.Recv(ctx)
+		<-ctx.Done()
+		return err
+	})
+	conns := make([]net.Conn, peers)
+	for i := range conns {
+		conns[i] = dial(t, ln)
+		_, err := conns[i].Write([]byte("hello"))
+		require.NoError(t, err)
+	}
+	await(t, ln, peers)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("patience has an end")
+	cancel(reason)
+	require.Equal(t, reason, ln.Shutdown(ctx))
+	for _, nc := range conns {
+		_, err := io.ReadAll(nc)
+		require.ErrorIs(t, err, syscall.ECONNRESET)
+	}
+	require.NoError(t, <-result)
+}
+
+// The abort comes between the accept of a connection and its delivery.
+func TestG18AConnectionThatComesDuringAnAbortIsNotServed(t *testing.T) {
+	reason := errors.New("patience has an end")
+	down := make(chan error, 1)
+	var ln *servers.Listener
+	cfg := &servers.Config{Wrap: func(nc net.Conn) net.Conn {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(reason)
+		down <- ln.Shutdown(ctx)
+		return nc
+	}}
+	ln = listen(t, cfg)
+	result := serveOn(t, t.Context(), ln, func(context.Context, *chanio.Conn) error {
+		t.Error("served after the abort")
+		return nil
+	})
+	nc := dial(t, ln)
+	require.Equal(t, reason, <-down)
+	require.NoError(t, <-result)
+	_, err := io.ReadAll(nc)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+}

@@ -243,3 +243,14 @@ func FuzzParse(f *testing.F) {
 		require.LessOrEqual(t, got.TTL, forever)
 	})
 }
+
+// The names of the record have the form of names, but one is a pointer to itself.
+func TestAnSOAWithANameWithoutEndIsMalformed(t *testing.T) {
+	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Authorities = []dnsmessage.Resource{soa(60, 60)} })
+	at := len(msg) - int(lengthOfTheOnly(t, msg))
+	msg = append(msg[:at], 0xc0, byte(at), 0)
+	msg = append(msg, make([]byte, 20)...)
+	msg[at-1] = 2 + 1 + 20
+	_, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+	require.Error(t, err)
+}

@@ -250,6 +250,19 @@ func (e *End) Settle(ctx context.Context) error {
 	return nil
 }
 
+// SettleAll is e.Settle for a close, bounded by Lingering.
+func SettleAll(e *End) error {
+	e.mu.Lock()
+	nothing := e.calls == nil || e.calls.before.last == nil
+	e.mu.Unlock()
+	if nothing {
+		return nil
+	}
+	ctx, stop := e.Lingering()
+	defer stop()
+	return e.Settle(ctx)
+}
+
 // lingerTicks is how often progress is checked within a Linger. Closing therefore ends up to a quarter of it late.
 const lingerTicks = 4
 

@@ -341,6 +341,15 @@ func TestHiddenOrNotVerifiedChainsAreKnown(t *testing.T) {
 		}
 		require.Equal(t, []int{1, 1, 1}, []int{len(c.VerifiedChains), inConnection, inPeer}, "hidden %v", hide)
 	}
+	for _, hide := range []bool{false, true} {
+		unwanted := errors.New("unwanted")
+		cfg, _, err := (&tlsconf.Client{RootCAs: pool, HideServerName: hide, Base: &tls.Config{
+			VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error { return unwanted },
+		}}).Config("a.test")
+		require.NoError(t, err)
+		_, _, _, err = handshake(t, server, cfg)
+		require.ErrorIs(t, err, unwanted, "hidden %v", hide)
+	}
 	_, _, err := (&tlsconf.Client{HideServerName: true}).Config("")
 	require.ErrorContains(t, err, "set ServerName")
 }
