@@ -554,10 +554,13 @@ func TestConfigThatCannotBeSentIsRefused(t *testing.T) {
 	proxy, err := url.Parse(s.url)
 	require.NoError(t, err)
 	for name, cfg := range map[string]*Config{
-		"UserAgent":                {UserAgent: "a\r\nX: y"},
-		"value of the ProxyHeader": {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A": {"a\r\nX: y"}}},
-		"name in the ProxyHeader":  {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A: b\r\nC": {"a"}}},
-		"name of a Coding":         {Codings: []Coding{namedCoding{name: "a\r\nX: y"}}},
+		"UserAgent":                 {UserAgent: "a\r\nX: y"},
+		"value of the ProxyHeader":  {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A": {"a\r\nX: y"}}},
+		"name in the ProxyHeader":   {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A: b\r\nC": {"a"}}},
+		"Host in the ProxyHeader":   {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"Host": {"a"}}},
+		"length in the ProxyHeader": {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"content-length": {"5"}}},
+		"coding in the ProxyHeader": {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"Transfer-Encoding": {"chunked"}}},
+		"name of a Coding":          {Codings: []Coding{namedCoding{name: "a\r\nX: y"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := newClient(t, cfg).Get(t.Context(), s.url)

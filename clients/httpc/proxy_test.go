@@ -182,6 +182,23 @@ func TestHTTPProxies(t *testing.T) {
 	}
 }
 
+// TestFieldsForAProxyAreSentOnce uses fields that a request, its URL or the defaults set too.
+func TestFieldsForAProxyAreSentOnce(t *testing.T) {
+	got := make(chan http.Header, 1)
+	proxy := serve(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header })
+	c := newClient(t, &Config{Proxy: via(t, strings.Replace(proxy, "://", "://me:pass@", 1)), ProxyHeader: http.Header{
+		"User-Agent": {"for the proxy"}, "Proxy-Authorization": {"Bearer t"}, "X-A": {"1", "2"}, "X-B": {"1"},
+	}})
+	resp, err := c.Do(t.Context(), &Request{URL: "http://origin.example", Header: http.Header{"X-B": {"own"}}})
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	h := <-got
+	require.Equal(t, []string{"for the proxy"}, h["User-Agent"])
+	require.Equal(t, []string{"Bearer t"}, h["Proxy-Authorization"])
+	require.Equal(t, []string{"1", "2"}, h["X-A"])
+	require.Equal(t, []string{"own"}, h["X-B"])
+}
+
 func TestProxyOfARequestSharesNoConnections(t *testing.T) {
 	plain := serve(t, echo)
 	one, two := startProxy(t, false), startProxy(t, false)
