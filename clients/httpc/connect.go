@@ -56,6 +56,7 @@ func (c *Client) exchangeFor(ctx context.Context, r *Request) (*Response, *chani
 // the first failure.
 func (c *Client) Warm(ctx context.Context, url string, n int) error {
 	t := c.t
+	n = max(n, 0)
 	t.pool.warms(1)
 	defer t.pool.warms(-1)
 	all, err := t.warmers(ctx, url, n)

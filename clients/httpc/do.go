@@ -64,6 +64,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	}
 	hr, err := r.build(x, &c.t.cfg)
 	if err != nil {
+		r.Body.discard(x)
 		x.end()
 		return nil, err
 	}
