@@ -504,6 +504,15 @@ func TestConnectMakesATunnel(t *testing.T) {
 }
 
 // TestCredentialsOfATunnelAreForTheProxy has them in the URL, with HTTP/1 and HTTP/2.
+func TestTunnelsHaveATarget(t *testing.T) {
+	s := raw(t, says("HTTP/1.1 200 OK\r\n\r\n"))
+	for _, target := range []string{"", "a.example", ":443", "a.example:", "::1"} {
+		_, err := newClient(t, nil).Connect(t.Context(), s.url, target)
+		require.ErrorContains(t, err, "host:port", target)
+	}
+	require.Zero(t, s.accepted())
+}
+
 func TestCredentialsOfATunnelAreForTheProxy(t *testing.T) {
 	for name, protocols := range map[string]*http.Protocols{"HTTP/1": nil, "HTTP/2": h2c()} {
 		t.Run(name, func(t *testing.T) {
