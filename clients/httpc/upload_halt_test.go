@@ -84,3 +84,15 @@ func TestHaltedPartsAreClosed(t *testing.T) {
 		<-second.Done()
 	}
 }
+
+// TestCompleteResponseOverHTTP2EndsTheUpload answers 200 in full while the next piece of the body is awaited.
+func TestCompleteResponseOverHTTP2EndsTheUpload(t *testing.T) {
+	s := framed(t, []answer{answersHead})
+	in, out := io.Pipe()
+	resp, err := newClient(t, &Config{Protocols: h2c()}).Post(t.Context(), s.url, Reader(in, -1))
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.Status)
+	_, err = out.Write([]byte("more"))
+	require.ErrorIs(t, err, io.ErrClosedPipe)
+	require.NoError(t, resp.Close())
+}
