@@ -334,6 +334,22 @@ func TestSOCKSProxies(t *testing.T) {
 	}
 	_, err = newClient(t, &Config{Proxy: via(t, "gopher://"+addr)}).Get(t.Context(), "http://a/")
 	require.ErrorContains(t, err, "scheme")
+
+	other, err := clients.NewStaticResolver(map[string][]string{"a.example": {"192.0.2.8"}})
+	require.NoError(t, err)
+	c := newClient(t, &Config{Connect: clients.Config{Resolver: static}})
+	resp, err := c.Do(t.Context(), &Request{URL: "http://a.example:81", Route: &Route{Proxy: via(t, "socks4://me@"+addr), Resolver: other}})
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	require.Equal(t, "4 me 192.0.2.8:81", <-asked, "by the resolver of the Route")
+}
+
+func TestProxyWithoutAHostIsAnError(t *testing.T) {
+	c := newClient(t, &Config{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http:proxy.example:3128") }})
+	for _, origin := range []string{"http://a.example", "https://a.example"} {
+		_, err := c.Get(t.Context(), origin)
+		require.ErrorContains(t, err, "no host")
+	}
 }
 
 func TestUnixSockets(t *testing.T) {
