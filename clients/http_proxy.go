@@ -133,12 +133,12 @@ func (p *HTTPProxy) maySend(name string) bool {
 // readResponse reads responses up to the final one. Bytes after its header belong to the tunnel, whatever length the
 // header gives.
 func (p *HTTPProxy) readResponse(ctx context.Context, r *received, addr string) error {
-	limit := p.MaxResponse
-	if limit <= 0 {
-		limit = 16 << 10
+	most := p.MaxResponse
+	if most <= 0 {
+		most = 16 << 10
 	}
-	for limit > 0 {
-		head, err := readHead(ctx, r, limit)
+	for limit := most; limit > 0; {
+		head, err := readHead(ctx, r, limit, most)
 		if err != nil {
 			return fmt.Errorf("the response of the proxy: %w", err)
 		}
@@ -163,8 +163,9 @@ func notHTTP(b []byte) error {
 	return fmt.Errorf("it is not HTTP, it begins with %.40q: is this an HTTP proxy?", b)
 }
 
-// readHead returns the header of a response, including the empty line at its end.
-func readHead(ctx context.Context, r *received, limit int) ([]byte, error) {
+// readHead returns the header of a response, including the empty line at its end. most is the limit of all headers, and
+// limit what is left of it.
+func readHead(ctx context.Context, r *received, limit, most int) ([]byte, error) {
 	for scanned := 0; ; {
 		b := r.bytes.Buffered()
 		if end := headEnd(b, scanned); end > 0 && end <= limit {
@@ -174,7 +175,7 @@ func readHead(ctx context.Context, r *received, limit int) ([]byte, error) {
 			return nil, notHTTP(b)
 		}
 		if len(b) >= limit {
-			return nil, fmt.Errorf("its header is longer than %d bytes; is this an HTTP proxy? MaxResponse allows more", limit)
+			return nil, fmt.Errorf("its header is longer than %d bytes; is this an HTTP proxy? MaxResponse allows more", most)
 		}
 		scanned = len(b)
 		if err := r.more(ctx, len(b)+1); err != nil {

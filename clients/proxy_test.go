@@ -257,7 +257,7 @@ func TestG14HTTPProxyResponseIsBounded(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"X: y\r\n", "longer than 1024 bytes"},
 		{"xxxxxxxx", "longer than 1024 bytes"},
-		{"\r\nHTTP/1.1 100 Continue\r\n", ""},
+		{"\r\nHTTP/1.1 100 Continue\r\n", "longer than 1024 bytes"},
 	} {
 		p := &clients.HTTPProxy{Addr: "proxy:1", MaxResponse: 1024}
 		through(t, p, "a:1", endless(c.line), func(t *testing.T, _ *chanio.Conn, err error) {

@@ -59,6 +59,23 @@ func TestErrorsTellTheNumberOfAttempts(t *testing.T) {
 	}
 }
 
+// TestErrorsTellTheAttemptsOfTheTransportToo uses a connection that dies when it is reused, and others that end at once.
+func TestErrorsTellTheAttemptsOfTheTransportToo(t *testing.T) {
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+		readRequest(in)
+		_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		readRequest(in)
+	}, func(_ net.Conn, in *bufio.Reader) { readRequest(in) })
+	c := newClient(t, &Config{Retry: &RetryPolicy{Tries: 2, First: -1}})
+	status, _ := text(t, c, s.url)
+	require.Equal(t, 200, status)
+	_, err := c.Get(t.Context(), s.url)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Equal(t, 3, s.accepted())
+	require.Equal(t, 1, strings.Count(err.Error(), "attempts"), "%v", err)
+	require.ErrorContains(t, err, "(after 3 attempts)")
+}
+
 // TestRefusedStreamsAreSentAgainWithPauses uses a server that refuses every stream. The first repetition follows at
 // once, since the refusal may have crossed with the request.
 func TestRefusedStreamsAreSentAgainWithPauses(t *testing.T) {

@@ -65,12 +65,12 @@ func TestEveryKindOfBodyArrives(t *testing.T) {
 }
 
 // TestBodyOfAReaderIsNotSentTwice checks that a second request does not send an empty body.
-func TestBodyOfAReaderIsNotSentTwice(t *testing.T) {
+func TestBodyOfAStreamIsNotSentTwice(t *testing.T) {
 	base := serve(t, echo)
 	c := newClient(t, nil)
 	for _, body := range []Body{
 		Reader(readerOf("x"), -1), Reader(readerOf("x"), 1), Multipart(Part{Name: "a", Body: Reader(readerOf("x"), -1)}),
-		Reader(readerOf("x"), -1).WithProgress(func(int64) {}),
+		Reader(readerOf("x"), -1).WithProgress(func(int64) {}), Stream(chanio.FromSlice([][]byte{{'x'}})),
 	} {
 		resp, err := c.Post(t.Context(), base, body)
 		require.NoError(t, err)
@@ -90,6 +90,55 @@ func TestBodyOfASourceIsClosedWhenItIsNotWanted(t *testing.T) {
 	_, err := c.Post(t.Context(), "http://127.0.0.1:1/", Stream(src))
 	require.Error(t, err)
 	<-closed
+}
+
+// TestBodyOfARequestThatCannotBeSentIsClosed uses requests that fail before anything is dialled. Each is tried twice.
+func TestBodyOfARequestThatCannotBeSentIsClosed(t *testing.T) {
+	c := newClient(t, nil)
+	for name, k := range map[string]struct {
+		url   string
+		query Params
+		more  []Part
+	}{
+		"URL":           {url: "http://[::1"},
+		"query":         {url: "http://a", query: Params{"a": make(chan int)}},
+		"another part":  {url: "http://a", more: []Part{{Name: "a", Body: File("/does/not/exist")}}},
+		"nested parts":  {url: "http://a", more: []Part{{Name: "a", Body: Multipart(Field("", "no name"))}}},
+		"name of parts": {url: "http://a", more: []Part{Field("", "no name")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, closed := recordClose(strings.NewReader("x")), make(chan struct{})
+			src := chanio.NewSource(chanio.SourceHooks[[]byte]{
+				Next:  func(context.Context) ([]byte, error) { return nil, io.EOF },
+				Close: func() error { close(closed); return nil },
+			})
+			r := &Request{URL: k.url, Query: k.query, Body: Multipart(append([]Part{
+				{Name: "b", Body: Reader(file, 1)}, {Name: "c", Body: Multipart(Part{Name: "d", Body: Stream(src).WithProgress(func(int64) {})})},
+			}, k.more...)...)}
+			for range 2 {
+				_, err := c.Do(t.Context(), r)
+				require.Error(t, err)
+			}
+			file.requireClosed(t)
+			<-closed
+		})
+	}
+}
+
+// TestConfigIsCopied changes a Config after New, as for another Client.
+func TestConfigIsCopied(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprint(w, r.Header["X-A"], r.Header["X-B"]) })
+	cfg := &Config{Header: http.Header{"X-A": make([]string, 1, 4)}, Connect: trusting(), Retry: &RetryPolicy{Statuses: []int{500}}}
+	cfg.Header["X-A"][0] = "1"
+	c := newClient(t, cfg)
+	cfg.Header["X-A"][0] = "2"
+	cfg.Header.Set("X-B", "2")
+	cfg.Connect.TLS.RootCAs = nil
+	cfg.Retry.Tries, cfg.Retry.Statuses[0] = 1, 200
+	_, got := text(t, c, url)
+	require.Equal(t, "[1] []", got)
+	_, got = text(t, c, serveTLS(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Method) }))
+	require.Equal(t, "GET", got)
 }
 
 func TestMultipartIsReadByTheStandardLibrary(t *testing.T) {
@@ -554,10 +603,13 @@ func TestConfigThatCannotBeSentIsRefused(t *testing.T) {
 	proxy, err := url.Parse(s.url)
 	require.NoError(t, err)
 	for name, cfg := range map[string]*Config{
-		"UserAgent":                {UserAgent: "a\r\nX: y"},
-		"value of the ProxyHeader": {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A": {"a\r\nX: y"}}},
-		"name in the ProxyHeader":  {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A: b\r\nC": {"a"}}},
-		"name of a Coding":         {Codings: []Coding{namedCoding{name: "a\r\nX: y"}}},
+		"UserAgent":                 {UserAgent: "a\r\nX: y"},
+		"value of the ProxyHeader":  {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A": {"a\r\nX: y"}}},
+		"name in the ProxyHeader":   {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"A: b\r\nC": {"a"}}},
+		"Host in the ProxyHeader":   {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"Host": {"a"}}},
+		"length in the ProxyHeader": {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"content-length": {"5"}}},
+		"coding in the ProxyHeader": {Proxy: http.ProxyURL(proxy), ProxyHeader: http.Header{"Transfer-Encoding": {"chunked"}}},
+		"name of a Coding":          {Codings: []Coding{namedCoding{name: "a\r\nX: y"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := newClient(t, cfg).Get(t.Context(), s.url)

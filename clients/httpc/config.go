@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/weir-go/weir/clients"
@@ -178,7 +179,26 @@ func (cfg *Config) complete() Config {
 	if c.Proxy == nil {
 		c.Proxy = environmentProxy()
 	}
+	c.own()
 	return c
+}
+
+// own replaces what c shares with the Config of the caller, who may change it for another Client.
+func (c *Config) own() {
+	c.Header, c.ProxyHeader = c.Header.Clone(), c.ProxyHeader.Clone()
+	c.SensitiveHeaders, c.Codings = slices.Clone(c.SensitiveHeaders), slices.Clone(c.Codings)
+	c.Connect.TLS, c.ProxyTLS = copied(c.Connect.TLS), copied(c.ProxyTLS)
+	if c.Retry = copied(c.Retry); c.Retry != nil {
+		c.Retry.Statuses = slices.Clone(c.Retry.Statuses)
+	}
+}
+
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
 }
 
 // limits returns the limits of the parser.

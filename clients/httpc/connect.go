@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"sync"
 
@@ -15,6 +16,9 @@ import (
 // caller must close: a connection, or an HTTP/2 stream if the server supports that. A refusal is a [*StatusError]. ctx
 // bounds only the opening.
 func (c *Client) Connect(ctx context.Context, server, target string) (*chanio.Conn, error) {
+	if host, port, err := net.SplitHostPort(target); err != nil || host == "" || port == "" {
+		return nil, invalid("the target of a tunnel is %q: want host:port", target)
+	}
 	resp, conn, err := c.exchangeFor(ctx, &Request{Method: http.MethodConnect, URL: server, Host: target, MaxRedirects: -1, anyStatus: true})
 	if err != nil {
 		return nil, err
@@ -56,6 +60,7 @@ func (c *Client) exchangeFor(ctx context.Context, r *Request) (*Response, *chani
 // the first failure.
 func (c *Client) Warm(ctx context.Context, url string, n int) error {
 	t := c.t
+	n = max(n, 0)
 	t.pool.warms(1)
 	defer t.pool.warms(-1)
 	all, err := t.warmers(ctx, url, n)

@@ -101,7 +101,7 @@ func (t *Transport) connect(ctx context.Context, x *exchange) (*chanio.Conn, err
 	if x.forward {
 		return t.connectToProxy(ctx, x, cfg, direct)
 	}
-	via, err := t.proxyOf(x)
+	via, err := t.proxyOf(x, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (t *Transport) connectToProxy(
 }
 
 // proxyOf returns the dialer of tunnels through the proxy of x.
-func (t *Transport) proxyOf(x *exchange) (clients.Proxy, error) {
+func (t *Transport) proxyOf(x *exchange, cfg *clients.Config) (clients.Proxy, error) {
 	u := x.proxy
 	user := u.User.Username()
 	password, _ := u.User.Password()
@@ -225,7 +225,7 @@ func (t *Transport) proxyOf(x *exchange) (clients.Proxy, error) {
 		return &clients.SOCKS5{Addr: hostPort(u), User: user, Password: password}, nil
 	case "socks4", "socks4a":
 		return &clients.SOCKS4{
-			Addr: hostPort(u), User: user, Names: u.Scheme == "socks4a", Resolver: t.cfg.Connect.Resolver,
+			Addr: hostPort(u), User: user, Names: u.Scheme == "socks4a", Resolver: cfg.Resolver,
 		}, nil
 	}
 	return nil, invalid("the proxy %s has a scheme that is not known: it may be http, https, socks5, socks5h, socks4 or socks4a",

@@ -64,13 +64,14 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	}
 	hr, err := r.build(x, &c.t.cfg)
 	if err != nil {
+		r.Body.discard(x)
 		x.end()
 		return nil, err
 	}
-	resp, err := x.follow(hr)
+	last, resp, err := x.follow(hr)
 	if err != nil {
 		x.end()
-		return nil, x.explain(hr, err)
+		return nil, x.explain(last, err)
 	}
 	return x.respond(resp)
 }
@@ -109,20 +110,20 @@ func (x *call) explain(hr *http.Request, err error) error {
 	return &url.Error{Op: hr.Method, URL: redactedURL(hr.URL), Err: err}
 }
 
-// follow sends hr and follows redirects.
-func (x *call) follow(hr *http.Request) (*http.Response, error) {
+// follow sends hr and follows redirects. It also returns the last request.
+func (x *call) follow(hr *http.Request) (*http.Request, *http.Response, error) {
 	hops := redirects{cfg: &x.c.t.cfg, max: cmp.Or(x.r.MaxRedirects, x.c.t.cfg.MaxRedirects)}
 	for {
 		resp, err := x.attempts(hr, hops.crossed)
 		if err != nil {
-			return nil, err
+			return hr, nil, err
 		}
 		next, err := hops.next(hr, resp)
 		if err != nil || next == nil {
 			if err != nil {
 				_ = resp.Body.Close()
 			}
-			return resp, err
+			return hr, resp, err
 		}
 		x.history = append(x.history, Hop{Status: resp.StatusCode, URL: hr.URL, Header: resp.Header})
 		drain(resp.Body)

@@ -38,13 +38,16 @@ func Multipart(parts ...Part) Body {
 	boundary := hex.EncodeToString(random[:])
 	b := Body{contentType: "multipart/form-data; boundary=" + boundary, boundary: boundary}
 	heads := make([][]byte, len(parts)+1)
+	b.open = func(ctx context.Context) (io.ReadCloser, error) {
+		return &multipartReader{ctx: ctx, parts: parts, heads: heads}, nil
+	}
 	for i, p := range parts {
 		head, err := p.head(boundary, i == 0)
 		if err == nil {
 			err = p.Body.err
 		}
 		if err != nil {
-			return Body{err: err}
+			return Body{err: err, once: true, open: b.open}
 		}
 		heads[i] = head
 		b.once = b.once || p.Body.once
@@ -61,9 +64,6 @@ func Multipart(parts ...Part) Body {
 	heads[len(parts)] = []byte(end)
 	if b.length >= 0 {
 		b.length += int64(len(end))
-	}
-	b.open = func(ctx context.Context) (io.ReadCloser, error) {
-		return &multipartReader{ctx: ctx, parts: parts, heads: heads}, nil
 	}
 	return b
 }
@@ -173,10 +173,8 @@ func (m *multipartReader) Close() error {
 		m.set(nil)
 	}
 	for ; m.at < 2*len(m.parts); m.at++ {
-		if part := m.parts[m.at/2]; m.at%2 == 1 && part.Body.once {
-			if r, err := part.Body.reader(m.ctx); err == nil {
-				_ = r.Close()
-			}
+		if m.at%2 == 1 {
+			m.parts[m.at/2].Body.discard(m.ctx)
 		}
 	}
 	return nil

@@ -118,3 +118,23 @@ func TestPanicOfAProxyFunctionIsTheCallers(t *testing.T) {
 	require.PanicsWithValue(t, "mine", func() { _ = c.Warm(t.Context(), "http://a.example", 2) })
 	require.PanicsWithValue(t, "mine", func() { _, _ = c.Get(t.Context(), "http://a.example") })
 }
+
+// endsBy is a middleware that ends its goroutine.
+type endsBy func()
+
+func (f endsBy) RoundTrip(*http.Request) (*http.Response, error) {
+	f()
+	return nil, nil
+}
+
+func TestPanicOfMiddlewareFailsTheFuture(t *testing.T) {
+	for name, f := range map[string]endsBy{"panic": func() { panic("boom") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			c := newClient(t, nil)
+			c.Use(func(http.RoundTripper) http.RoundTripper { return f })
+			answered := c.Go(t.Context(), &Request{URL: "http://a.example"})
+			<-answered.Done()
+			require.Error(t, answered.Err())
+		})
+	}
+}

@@ -57,14 +57,15 @@ func (p *pool) startLocked(g *group, w *waiter) {
 	p.open++
 	ctx, cancel := context.WithCancel(dialContext{p.ctx, w.x.ctx})
 	w.cancel = cancel
+	x := *w.x // which changes if it goes on over another connection
 	p.work.Go(func() {
 		defer cancel()
-		p.reach(ctx, g, w)
+		p.reach(ctx, g, w, &x)
 	})
 }
 
-// reach dials for w within the connect timeout, or shares an HTTP/2 connection to another host.
-func (p *pool) reach(ctx context.Context, g *group, w *waiter) {
+// reach dials for x, that of w, within the connect timeout, or shares an HTTP/2 connection to another host.
+func (p *pool) reach(ctx context.Context, g *group, w *waiter, x *exchange) {
 	ctx, cancel := p.t.withinConnect(ctx)
 	defer cancel()
 	returned := false
@@ -73,11 +74,11 @@ func (p *pool) reach(ctx context.Context, g *group, w *waiter) {
 			p.undialled(g, w, chanio.Recovered(recover()))
 		}
 	}()
-	if m := p.shared(ctx, w.x); m != nil && p.share(g, w, m) {
+	if m := p.shared(ctx, x); m != nil && p.share(g, w, m) {
 		returned = true
 		return
 	}
-	c, m, err := p.t.dial(ctx, w.x)
+	c, m, err := p.t.dial(ctx, x)
 	returned = true
 	switch {
 	case err != nil:

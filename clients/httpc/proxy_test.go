@@ -182,6 +182,23 @@ func TestHTTPProxies(t *testing.T) {
 	}
 }
 
+// TestFieldsForAProxyAreSentOnce uses fields that a request, its URL or the defaults set too.
+func TestFieldsForAProxyAreSentOnce(t *testing.T) {
+	got := make(chan http.Header, 1)
+	proxy := serve(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header })
+	c := newClient(t, &Config{Proxy: via(t, strings.Replace(proxy, "://", "://me:pass@", 1)), ProxyHeader: http.Header{
+		"User-Agent": {"for the proxy"}, "Proxy-Authorization": {"Bearer t"}, "X-A": {"1", "2"}, "X-B": {"1"},
+	}})
+	resp, err := c.Do(t.Context(), &Request{URL: "http://origin.example", Header: http.Header{"X-B": {"own"}}})
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	h := <-got
+	require.Equal(t, []string{"for the proxy"}, h["User-Agent"])
+	require.Equal(t, []string{"Bearer t"}, h["Proxy-Authorization"])
+	require.Equal(t, []string{"1", "2"}, h["X-A"])
+	require.Equal(t, []string{"own"}, h["X-B"])
+}
+
 func TestProxyOfARequestSharesNoConnections(t *testing.T) {
 	plain := serve(t, echo)
 	one, two := startProxy(t, false), startProxy(t, false)
@@ -317,6 +334,22 @@ func TestSOCKSProxies(t *testing.T) {
 	}
 	_, err = newClient(t, &Config{Proxy: via(t, "gopher://"+addr)}).Get(t.Context(), "http://a/")
 	require.ErrorContains(t, err, "scheme")
+
+	other, err := clients.NewStaticResolver(map[string][]string{"a.example": {"192.0.2.8"}})
+	require.NoError(t, err)
+	c := newClient(t, &Config{Connect: clients.Config{Resolver: static}})
+	resp, err := c.Do(t.Context(), &Request{URL: "http://a.example:81", Route: &Route{Proxy: via(t, "socks4://me@"+addr), Resolver: other}})
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	require.Equal(t, "4 me 192.0.2.8:81", <-asked, "by the resolver of the Route")
+}
+
+func TestProxyWithoutAHostIsAnError(t *testing.T) {
+	c := newClient(t, &Config{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http:proxy.example:3128") }})
+	for _, origin := range []string{"http://a.example", "https://a.example"} {
+		_, err := c.Get(t.Context(), origin)
+		require.ErrorContains(t, err, "no host")
+	}
 }
 
 func TestUnixSockets(t *testing.T) {
@@ -487,6 +520,15 @@ func TestConnectMakesATunnel(t *testing.T) {
 }
 
 // TestCredentialsOfATunnelAreForTheProxy has them in the URL, with HTTP/1 and HTTP/2.
+func TestTunnelsHaveATarget(t *testing.T) {
+	s := raw(t, says("HTTP/1.1 200 OK\r\n\r\n"))
+	for _, target := range []string{"", "a.example", ":443", "a.example:", "::1"} {
+		_, err := newClient(t, nil).Connect(t.Context(), s.url, target)
+		require.ErrorContains(t, err, "host:port", target)
+	}
+	require.Zero(t, s.accepted())
+}
+
 func TestCredentialsOfATunnelAreForTheProxy(t *testing.T) {
 	for name, protocols := range map[string]*http.Protocols{"HTTP/1": nil, "HTTP/2": h2c()} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -129,6 +130,17 @@ func TestRedirectsThatAreRefused(t *testing.T) {
 			require.NoError(t, resp.Body.Close())
 		})
 	}
+}
+
+func TestErrorAfterARedirectNamesTheRequestThatFailed(t *testing.T) {
+	broken := raw(t, says("no response\r\n\r\n"))
+	a := serve(t, redirecting)
+	resp, err := newClient(t, nil).Do(t.Context(), &Request{Method: "POST", URL: a + "/303?to=" + broken.url + "/next"})
+	require.Nil(t, resp)
+	var failed *url.Error
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, broken.url+"/next", failed.URL)
+	require.Equal(t, "GET", failed.Op)
 }
 
 func TestNumberOfRedirectsIsBounded(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -117,7 +118,7 @@ func (r *Request) buildHeader(cfg *Config, more int) http.Header {
 	}
 	for name, values := range cfg.Header {
 		if key := http.CanonicalHeaderKey(name); h[key] == nil {
-			h[key] = values
+			h[key] = slices.Clip(values) // shared by all requests
 		}
 	}
 	if r.Accept != "" && h["Accept"] == nil {

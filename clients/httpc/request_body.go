@@ -83,6 +83,16 @@ func (b Body) reader(ctx context.Context) (io.ReadCloser, error) {
 	return newBytesBody(b.bytes), nil
 }
 
+// discard closes a body that is not sent, if it can be read only once.
+func (b Body) discard(ctx context.Context) {
+	if !b.once {
+		return
+	}
+	if r, err := b.open(ctx); err == nil {
+		_ = r.Close()
+	}
+}
+
 // attach sets b as the body of r.
 func (b Body) attach(r *http.Request) error {
 	if !b.isSet() {
@@ -152,11 +162,18 @@ func Reader(r io.Reader, length int64) Body {
 	}
 }
 
-// Stream returns a Body of unknown length of the bytes of src. The request owns src and closes it.
+// Stream returns a Body of unknown length of the bytes of src. The request owns src and closes it. Sending the
+// Body again is an error.
 func Stream(src *chanio.Source[[]byte]) Body {
+	sent := new(atomic.Bool)
 	return Body{
 		contentType: "application/octet-stream", length: -1, once: true,
-		open: func(ctx context.Context) (io.ReadCloser, error) { return newSourceBody(ctx, src), nil },
+		open: func(ctx context.Context) (io.ReadCloser, error) {
+			if sent.Swap(true) {
+				return nil, invalid("a Body of a Source is sent for the second time")
+			}
+			return newSourceBody(ctx, src), nil
+		},
 	}
 }
 

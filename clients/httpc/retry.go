@@ -55,27 +55,28 @@ func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) 
 	if policy == nil {
 		return x.attempt(hr, crossed, limit)
 	}
-	for try := 1; ; try++ {
+	for try, sent := 1, 0; ; try++ {
 		x.unsent.Store(false)
 		x.sent.Store(false)
 		resp, err := x.attempt(hr, crossed, limit)
+		sent += attemptsIn(err)
 		if try >= cmp.Or(policy.Tries, 3) || !policy.wants(resp, err) || x.Err() != nil || !x.mayRepeat(hr) {
-			return resp, after(try, err)
+			return resp, after(sent, err)
 		}
 		pause, ok := policy.pause(try, resp)
 		if end, bounded := x.Deadline(); !ok || bounded && time.Until(end) <= pause {
-			return resp, after(try, err)
+			return resp, after(sent, err)
 		}
 		next, ok := replay(hr)
 		if !ok {
-			return resp, after(try, err)
+			return resp, after(sent, err)
 		}
 		if resp != nil {
 			drain(resp.Body)
 		}
 		if err := sleep(x, pause); err != nil {
 			closeBody(next)
-			return nil, after(try, err)
+			return nil, after(sent, err)
 		}
 		hr = next
 	}
@@ -124,10 +125,21 @@ type attemptsError struct {
 	attempts int
 }
 
+// attemptsIn returns how often the transport sent a request that ended with err.
+func attemptsIn(err error) int {
+	if several, ok := err.(*attemptsError); ok {
+		return several.attempts
+	}
+	return 1
+}
+
 // after returns err with the number of attempts, if there was more than one.
 func after(attempts int, err error) error {
 	if err == nil || attempts < 2 {
 		return err
+	}
+	if several, ok := err.(*attemptsError); ok {
+		err = several.error
 	}
 	return &attemptsError{err, attempts}
 }

@@ -167,6 +167,9 @@ func (x *exchange) chooseProxy(route *Route) error {
 	if x.t.cfg.Connect.Allow != nil {
 		return invalid("Config.Connect.Allow cannot look at the addresses that a proxy connects to: use one or the other")
 	}
+	if via.Hostname() == "" {
+		return invalid("the proxy %s has no host", redactedURL(via))
+	}
 	x.to.proxy, x.proxy = via.String(), via
 	tunnel := x.t.cfg.TunnelAlways || has(x.header, "Upgrade") // RFC 6455 4.1: a proxy must tunnel other protocols
 	if x.to.scheme == "http" && isHTTPProxy(via) && x.method != http.MethodConnect && !tunnel {

@@ -58,6 +58,10 @@ func (cfg *Config) checkFields() error {
 		if !http1.ValidToken(name) {
 			return invalid("invalid field name %q in Config.ProxyHeader", name)
 		}
+		switch http.CanonicalHeaderKey(name) {
+		case "Host", "Content-Length", "Transfer-Encoding":
+			return invalid("invalid field name %q in Config.ProxyHeader: the request decides on it", name)
+		}
 		for _, v := range values {
 			if !http1.ValidValue(v) {
 				return invalid("invalid value of the field %q in Config.ProxyHeader", name) // it may be a secret

@@ -1,7 +1,9 @@
 package httpc
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -83,4 +85,31 @@ func TestHaltedPartsAreClosed(t *testing.T) {
 		<-src.Done()
 		<-second.Done()
 	}
+}
+
+// TestCompleteResponseOverHTTP2EndsTheUpload answers 200 in full while the next piece of the body is awaited.
+func TestCompleteResponseOverHTTP2EndsTheUpload(t *testing.T) {
+	s := framed(t, []answer{answersHead})
+	in, out := io.Pipe()
+	resp, err := newClient(t, &Config{Protocols: h2c()}).Post(t.Context(), s.url, Reader(in, -1))
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.Status)
+	_, err = out.Write([]byte("more"))
+	require.ErrorIs(t, err, io.ErrClosedPipe)
+	require.NoError(t, resp.Close())
+}
+
+// TestResponseThatIsCutEndsTheUpload ends the connection within a response while the next piece of the request is awaited.
+func TestResponseThatIsCutEndsTheUpload(t *testing.T) {
+	s := raw(t, func(nc net.Conn, in *bufio.Reader) {
+		_, _ = http.ReadRequest(in)
+		_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart")
+	})
+	in, out := io.Pipe()
+	resp, err := newClient(t, nil).Post(t.Context(), s.url, Reader(in, -1))
+	require.NoError(t, err)
+	_, err = resp.Bytes(t.Context())
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	_, err = out.Write([]byte("more"))
+	require.ErrorIs(t, err, io.ErrClosedPipe)
 }

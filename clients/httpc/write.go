@@ -16,17 +16,22 @@ import (
 func (c *conn) appendHead(p []byte, x *exchange) []byte {
 	p = http1.AppendRequestLine(p, x.method, x.uri)
 	p = c.field(p, x, "Host", x.host)
-	if c.proxy != "" && x.header["Proxy-Authorization"] == nil {
+	var forProxy http.Header
+	if x.forward {
+		forProxy = x.t.cfg.ProxyHeader
+	}
+	if c.proxy != "" && !has(x.header, "Proxy-Authorization") && !has(forProxy, "Proxy-Authorization") {
 		p = c.field(p, x, "Proxy-Authorization", c.proxy)
 	}
-	if x.forward {
-		for name, values := range x.t.cfg.ProxyHeader {
-			for _, v := range values {
-				p = c.field(p, x, name, v)
-			}
+	for name, values := range forProxy {
+		if has(x.header, name) {
+			continue
+		}
+		for _, v := range values {
+			p = c.field(p, x, name, v)
 		}
 	}
-	if agent := x.t.cfg.UserAgent; agent != "-" && !has(x.header, "User-Agent") {
+	if agent := x.t.cfg.UserAgent; agent != "-" && !has(x.header, "User-Agent") && !has(forProxy, "User-Agent") {
 		p = c.field(p, x, "User-Agent", agent)
 	}
 	p = c.appendFields(p, x)
