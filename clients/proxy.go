@@ -128,7 +128,7 @@ func proxyOf(u *url.URL) (Proxy, error) {
 func EnvironmentProxy() (Proxy, error) {
 	cfg := httpproxy.Config{
 		HTTPSProxy: getenv("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
-		NoProxy:    withoutDots(getenv("NO_PROXY", "no_proxy")),
+		NoProxy:    hostname.WithoutDots(getenv("NO_PROXY", "no_proxy")),
 	}
 	if cfg.HTTPSProxy == "" {
 		return ProxyChain{}, nil
@@ -138,19 +138,6 @@ func EnvironmentProxy() (Proxy, error) {
 		return nil, fmt.Errorf("%w (it is in the environment: HTTPS_PROXY or ALL_PROXY)", err)
 	}
 	return &selective{p, cfg.ProxyFunc()}, nil
-}
-
-// withoutDots returns a NO_PROXY list with the final dots of its names removed; they only mark names as absolute.
-func withoutDots(list string) string {
-	names := strings.Split(list, ",")
-	for i, name := range names {
-		name, port, found := strings.Cut(strings.TrimSpace(name), ".:")
-		if name = strings.TrimSuffix(name, "."); found {
-			name += ":" + port
-		}
-		names[i] = name
-	}
-	return strings.Join(names, ",")
 }
 
 func getenv(names ...string) string {

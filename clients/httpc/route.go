@@ -252,8 +252,13 @@ func environmentProxy() func(*http.Request) (*url.URL, error) {
 	if env.HTTPProxy == "" && env.HTTPSProxy == "" {
 		return Direct
 	}
+	env.NoProxy = hostname.WithoutDots(env.NoProxy)
 	rules := env.ProxyFunc()
-	return func(r *http.Request) (*url.URL, error) { return rules(r.URL) }
+	return func(r *http.Request) (*url.URL, error) {
+		u := *r.URL
+		u.Host = hostname.WithoutDots(u.Host)
+		return rules(&u)
+	}
 }
 
 // redactedURL returns u with the password removed or, without a password, the user.

@@ -50,6 +50,20 @@ func IsAbsolute(host string) bool {
 		strings.HasSuffix(host, "\uff0e") || strings.HasSuffix(host, "\uff61")
 }
 
+// WithoutDots returns a list for NO_PROXY, or a name that is looked up in one, without the final dots of names, which only
+// mark them as absolute.
+func WithoutDots(list string) string {
+	names := strings.Split(list, ",")
+	for i, name := range names {
+		name, port, found := strings.Cut(strings.TrimSpace(name), ".:")
+		if name = strings.TrimSuffix(name, "."); found {
+			name += ":" + port
+		}
+		names[i] = name
+	}
+	return strings.Join(names, ",")
+}
+
 // badLabel reports whether a label is invalid.
 func badLabel(label string) bool {
 	bad := func(c rune) bool { return c <= ' ' || c == 0x7f }
