@@ -309,3 +309,30 @@ func TestG2ALongBodyIsContinuedInItsMemory(t *testing.T) {
 	require.EqualValues(t, 1, v[early])
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "the body is not copied")
 }
+
+func TestALengthThatNoMessageCanHaveIsTooLarge(t *testing.T) {
+	p := binary.BigEndian.AppendUint64(nil, math.MaxInt-2)
+	c := codec.Prefixed(codec.Uint64, codec.Bytes, codec.Max(math.MaxInt))
+	_, err := codec.Unmarshal(c, append(p, 1, 2, 3))
+	require.ErrorIs(t, err, codec.ErrTooLarge)
+	require.NotErrorIs(t, err, io.ErrUnexpectedEOF)
+	_, err = codec.NewDecoder(iotest.OneByteReader(bytes.NewReader(append(p, 1, 2, 3))), c).Decode()
+	require.ErrorIs(t, err, codec.ErrTooLarge)
+	_, err = codec.Unmarshal(codec.Prefixed(codec.Uint8, c), append([]byte{11}, append(p, 1, 2, 3)...))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the frame around it has fewer bytes")
+}
+
+func TestEnterAllowsExactlyMaxDepth(t *testing.T) {
+	r := codec.NewReader(nil)
+	for range codec.MaxDepth {
+		require.NoError(t, r.Enter())
+	}
+	require.ErrorIs(t, r.Enter(), codec.ErrTooDeep)
+	r.Leave()
+	require.NoError(t, r.Enter())
+}
+
+func TestAQUICVarintCutShortByItsFrame(t *testing.T) {
+	_, err := codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.QUICVarint), []byte{1, 0x40})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
