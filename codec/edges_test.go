@@ -336,3 +336,13 @@ func TestAQUICVarintCutShortByItsFrame(t *testing.T) {
 	_, err := codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.QUICVarint), []byte{1, 0x40})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
+
+func TestAFirstByteIsNeededInAFrame(t *testing.T) {
+	all := func(byte) codec.Codec[[]byte] { return codec.Bytes }
+	one := codec.FirstByte(all, func([]byte) codec.Codec[[]byte] { return codec.Bytes })
+	_, err := codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.Between(nil, codec.Limit(9, one), nil)), []byte{0})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	pair := codec.PairOf(codec.Prefixed(codec.Uint8, codec.String), one)
+	_, err = codec.Unmarshal(codec.Prefixed(codec.Uint8, pair), []byte{2, 1, 'a'})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
