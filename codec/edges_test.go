@@ -346,3 +346,22 @@ func TestAFirstByteIsNeededInAFrame(t *testing.T) {
 	_, err = codec.Unmarshal(codec.Prefixed(codec.Uint8, pair), []byte{2, 1, 'a'})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
+
+func TestASinkWhoseCodecHasPanickedStillRefusesValues(t *testing.T) {
+	var out bytes.Buffer
+	c := codec.Map(codec.Uint8, func(v uint8) (uint8, error) { return v, nil }, func(v uint8) (uint8, error) {
+		if v == 0 {
+			panic("zero")
+		}
+		return v, nil
+	})
+	sink := codec.Encode(chanio.ToWriter(&out), codec.Exactly(1, codec.PairOf(c, codec.OptionalTail(codec.Uint8))))
+	value := codec.Pair[uint8, *uint8]{First: 7}
+	require.Panics(t, func() { _ = sink.Send(t.Context(), codec.Pair[uint8, *uint8]{}) })
+	for range 2 {
+		require.ErrorIs(t, sink.Send(t.Context(), codec.Pair[uint8, *uint8]{First: 1, Second: &value.First}), codec.ErrTooLarge)
+		require.NoError(t, sink.Send(t.Context(), value))
+	}
+	require.NoError(t, sink.Close())
+	require.Equal(t, []byte{7, 7}, out.Bytes())
+}
