@@ -309,3 +309,59 @@ func TestG2ALongBodyIsContinuedInItsMemory(t *testing.T) {
 	require.EqualValues(t, 1, v[early])
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16<<20), "the body is not copied")
 }
+
+func TestALengthThatNoMessageCanHaveIsTooLarge(t *testing.T) {
+	p := binary.BigEndian.AppendUint64(nil, math.MaxInt-2)
+	c := codec.Prefixed(codec.Uint64, codec.Bytes, codec.Max(math.MaxInt))
+	_, err := codec.Unmarshal(c, append(p, 1, 2, 3))
+	require.ErrorIs(t, err, codec.ErrTooLarge)
+	require.NotErrorIs(t, err, io.ErrUnexpectedEOF)
+	_, err = codec.NewDecoder(iotest.OneByteReader(bytes.NewReader(append(p, 1, 2, 3))), c).Decode()
+	require.ErrorIs(t, err, codec.ErrTooLarge)
+	_, err = codec.Unmarshal(codec.Prefixed(codec.Uint8, c), append([]byte{11}, append(p, 1, 2, 3)...))
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "the frame around it has fewer bytes")
+}
+
+func TestEnterAllowsExactlyMaxDepth(t *testing.T) {
+	r := codec.NewReader(nil)
+	for range codec.MaxDepth {
+		require.NoError(t, r.Enter())
+	}
+	require.ErrorIs(t, r.Enter(), codec.ErrTooDeep)
+	r.Leave()
+	require.NoError(t, r.Enter())
+}
+
+func TestAQUICVarintCutShortByItsFrame(t *testing.T) {
+	_, err := codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.QUICVarint), []byte{1, 0x40})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+func TestAFirstByteIsNeededInAFrame(t *testing.T) {
+	all := func(byte) codec.Codec[[]byte] { return codec.Bytes }
+	one := codec.FirstByte(all, func([]byte) codec.Codec[[]byte] { return codec.Bytes })
+	_, err := codec.Unmarshal(codec.Prefixed(codec.Uint8, codec.Between(nil, codec.Limit(9, one), nil)), []byte{0})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	pair := codec.PairOf(codec.Prefixed(codec.Uint8, codec.String), one)
+	_, err = codec.Unmarshal(codec.Prefixed(codec.Uint8, pair), []byte{2, 1, 'a'})
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+func TestASinkWhoseCodecHasPanickedStillRefusesValues(t *testing.T) {
+	var out bytes.Buffer
+	c := codec.Map(codec.Uint8, func(v uint8) (uint8, error) { return v, nil }, func(v uint8) (uint8, error) {
+		if v == 0 {
+			panic("zero")
+		}
+		return v, nil
+	})
+	sink := codec.Encode(chanio.ToWriter(&out), codec.Exactly(1, codec.PairOf(c, codec.OptionalTail(codec.Uint8))))
+	value := codec.Pair[uint8, *uint8]{First: 7}
+	require.Panics(t, func() { _ = sink.Send(t.Context(), codec.Pair[uint8, *uint8]{}) })
+	for range 2 {
+		require.ErrorIs(t, sink.Send(t.Context(), codec.Pair[uint8, *uint8]{First: 1, Second: &value.First}), codec.ErrTooLarge)
+		require.NoError(t, sink.Send(t.Context(), value))
+	}
+	require.NoError(t, sink.Close())
+	require.Equal(t, []byte{7, 7}, out.Bytes())
+}

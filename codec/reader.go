@@ -353,10 +353,13 @@ func (r *Reader) runsOut(n int) (bool, error) {
 	return false, nil
 }
 
-// tooShort returns the error of a part of n bytes that the enclosing frame does not have.
+// tooShort returns the error of a part of n bytes that the enclosing frame does not have, or that no message can have.
 func (r *Reader) tooShort(n int) error {
 	if n < 0 {
 		return r.Fail(r.Offset(), because(ErrMalformed, "negative length %d", n))
+	}
+	if r.limit == noLimit {
+		return r.Fail(r.Offset(), because(ErrTooLarge, "%d bytes are more than a message can have", n))
 	}
 	left := r.left()
 	r.hit = r.limit

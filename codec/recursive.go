@@ -7,7 +7,9 @@ import (
 
 // Recursive is a codec that contains itself. build returns it, given self, which stands for the codec. Values nest at
 // most [MaxDepth] deep in both directions; deeper ones are ErrTooDeep. build is called once for each level of nesting,
-// at once for the first and for others when a value reaches them, so the codec of a level knows its depth.
+// at once for the first and for others when a value reaches them, so the codec of a level knows its depth. For types
+// that contain each other use one Recursive of a [OneOf], since the levels of one that build makes within another
+// multiply.
 //
 //	a Record of a name and of children, Repeated(Uint8, self); Tree{Name: "a", Children: []Tree{{Name: "b"}}}:
 //	| 01 | 61 | 01 | 01 | 62 | 00 |

@@ -75,7 +75,7 @@ func (b structure) addStruct(where, name string, t reflect.Type, offset uintptr)
 		fields++
 		tag.refuse(b.size.Open, "the field follows one that takes the rest of the frame")
 		if f.Name == "_" {
-			b.addBlank(tag)
+			b.addBlank(name, tag)
 			continue
 		}
 		b.addValue(joinPath(name, f.Name), tag, f.Type, offset+f.Offset)
@@ -84,8 +84,8 @@ func (b structure) addStruct(where, name string, t reflect.Type, offset uintptr)
 	return fields
 }
 
-// addBlank compiles a field without a value.
-func (b structure) addBlank(tag *tag) {
+// addBlank compiles a field without a value, in a struct that is called name in errors.
+func (b structure) addBlank(name string, tag *tag) {
 	var c Codec[struct{}]
 	if text, ok := tag.take("const"); ok {
 		raw, err := hex.DecodeString(text)
@@ -97,7 +97,7 @@ func (b structure) addBlank(tag *tag) {
 		tag.refuse(true, "a field named _ needs a tag: const= with the bytes, skip= with their number, or -")
 	}
 	tag.done()
-	b.add(newField("", 0, c))
+	b.add(newField(name, 0, c))
 }
 
 // addValue compiles a value of type t that lies at offset.

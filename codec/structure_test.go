@@ -106,3 +106,26 @@ type chain struct {
 func FuzzStruct(f *testing.F) {
 	codectest.Fuzz(f, codec.Prefixed(codec.Uint16, codec.Struct[packet]()), packet{Name: "a", Tags: []string{"b"}, Points: []corner{{1, 2}}, Extra: []byte{}})
 }
+
+type guarded struct {
+	_ struct{} `wire:"const=cafe"`
+	A uint8
+	_ struct{} `wire:"skip=2"`
+}
+
+func TestAnErrorAtALiteralNamesTheStructAroundIt(t *testing.T) {
+	type pair struct {
+		Head guarded
+		All  [2]guarded
+	}
+	c := codec.Struct[pair]()
+	place := func(want string, p ...byte) {
+		_, err := codec.Unmarshal(c, p)
+		var e *codec.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, want, e.Path)
+	}
+	place("Head", 0xca, 0)
+	place("Head", 0xca, 0xfe, 1, 0)
+	place("All[1]", 0xca, 0xfe, 1, 0, 0, 0xca, 0xfe, 1, 0, 0, 0xca, 0xff)
+}

@@ -11,5 +11,6 @@
 // # Guarantees
 //
 // Each value is decoded whole, twice in a row, byte by byte, and cut in two at every index. It is also truncated at every
-// index, and its Recv is cancelled at every index.
+// index, and its Recv is cancelled at every index. Encoders must keep the bytes before a value and agree with each other and
+// with the Size of the codec.
 package codectest

@@ -1,6 +1,7 @@
 package codectest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ const maxCuts = 200
 //     also valid, as it is for an open-ended codec;
 //   - with its Recv cancelled at every index: the next Recv returns it.
 //
+// It also checks that Append keeps what dst holds, that the Size of the codec is true, and that AppendHead of a
+// [codec.BodyCodec] encodes the same value.
+//
 // Values are compared as require.Equal does, so a slice of no values must be empty rather than nil in a value whose
 // codec decodes it to an empty one.
 func RoundTrip[T any](t testing.TB, c codec.Codec[T], values ...T) {
@@ -30,7 +34,30 @@ func RoundTrip[T any](t testing.TB, c codec.Codec[T], values ...T) {
 	for i, v := range values {
 		p, err := codec.Marshal(c, v)
 		require.NoError(t, err, "encode value %d: %v", i, v)
+		encodes(t, c, p, v)
 		Decodes(t, c, p, v)
+	}
+}
+
+// encodes checks what the encoders of c promise for v, one encoding of which is p.
+func encodes[T any](t testing.TB, c codec.Codec[T], p []byte, v T) {
+	t.Helper()
+	size := codec.SizeOf(c)
+	require.True(t, size.Min <= len(p) && len(p) <= size.Max, "encode %v: %d bytes, but Size is %d to %d", v, len(p), size.Min, size.Max)
+	const before = "before"
+	after := func(frame []byte, err error) {
+		t.Helper()
+		require.NoError(t, err, "encode %v after other bytes", v)
+		require.True(t, bytes.HasPrefix(frame, []byte(before)), "encode %v: dst was not kept: %x", v, frame)
+		got, err := codec.Unmarshal(c, frame[len(before):])
+		require.NoError(t, err, "decode %x", frame[len(before):])
+		require.Equal(t, v, got, "decode %x", frame[len(before):])
+	}
+	after(c.Append([]byte(before), v))
+	after(c.Append(append(make([]byte, 0, len(before)+2*len(p)), before...), v))
+	if b, ok := c.(codec.BodyCodec[T]); ok {
+		head, body, err := b.AppendHead([]byte(before), v)
+		after(append(head, body...), err)
 	}
 }
 
@@ -64,6 +91,7 @@ func Vector[T any](t testing.TB, c codec.Codec[T], hex string, v T) {
 	got, err := codec.Marshal(c, v)
 	require.NoError(t, err, "encode %v", v)
 	require.Equal(t, fmt.Sprintf("%x", want), fmt.Sprintf("%x", got), "encode %v", v)
+	encodes(t, c, want, v)
 	Decodes(t, c, want, v)
 }
 
