@@ -28,7 +28,7 @@ func TestOnReleaseMayNeedALockOfTheCallerOfClose(t *testing.T) {
 	<-told
 }
 
-// Whichever goroutine ends the second half, one of them waits for the peer.
+// Whichever call ends the second half, the connection is released.
 func TestG4AConnectionIsReleasedWhoeverClosesWhat(t *testing.T) {
 	for range 100 {
 		a, b := socketPair(t, "tcp", "127.0.0.1:0")

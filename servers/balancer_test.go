@@ -130,13 +130,14 @@ func TestAPeerThatLeavesBeforeItsHeaderIsNoNews(t *testing.T) {
 		ln := listen(t, &servers.Config{ProxyAlways: true, Logger: log.logger(), Hooks: &servers.Hooks{
 			HandshakeFailed: func(net.Addr, error) { close(failed) },
 		}})
-		serveOn(t, t.Context(), ln, echo)
+		result := serveOn(t, t.Context(), ln, echo)
 		nc := dial(t, ln)
 		_, err := io.WriteString(nc, said)
 		require.NoError(t, err)
 		require.NoError(t, nc.Close())
 		<-failed
 		require.NoError(t, ln.Close())
+		require.NoError(t, <-result) // the line follows the call of the hook
 		require.Len(t, log.lines(), want, "after %q", said)
 	}
 }

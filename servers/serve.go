@@ -176,8 +176,8 @@ func (o *observer) judge(ctx context.Context, conn *chanio.Conn, err error) (pan
 	return panicked
 }
 
-// isCause reports whether err is why ctx ended, as for most of many handlers that end at once. It calls no method of err,
-// so that it needs no goroutine.
+// isCause reports whether err is the cause of ctx's end, which most handlers return when a server ends. It calls no method
+// of err, so it needs no goroutine.
 func isCause(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && reflect.ValueOf(err).Comparable() && err == chanio.Cause(ctx)
 }

@@ -38,8 +38,8 @@ type TLSConfig struct {
 	// such as an IP address, is an error. Clients that send another name or none get the configuration that contains
 	// Hosts.
 	//
-	// Each entry has its own certificates and client authorities. It inherits ALPN, versions and Base if it does not
-	// set them. Its own Hosts and HandshakeTimeout must be empty.
+	// Each entry has its own certificates and client authorities. It inherits ALPN, versions and Base, with
+	// its callbacks, if it does not set them. Its own Hosts and HandshakeTimeout must be empty.
 	Hosts map[string]*TLSConfig
 
 	// HandshakeTimeout limits the duration of a handshake. 0 means 10 s; negative means no limit.

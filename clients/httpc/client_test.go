@@ -64,7 +64,7 @@ func TestEveryKindOfBodyArrives(t *testing.T) {
 	}
 }
 
-// TestBodyOfAReaderIsNotSentTwice checks that a second request does not send an empty body.
+// TestBodyOfAStreamIsNotSentTwice checks that a second request does not send an empty body.
 func TestBodyOfAStreamIsNotSentTwice(t *testing.T) {
 	base := serve(t, echo)
 	c := newClient(t, nil)
@@ -127,16 +127,21 @@ func TestBodyOfARequestThatCannotBeSentIsClosed(t *testing.T) {
 
 // TestConfigIsCopied changes a Config after New, as for another Client.
 func TestConfigIsCopied(t *testing.T) {
-	url := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprint(w, r.Header["X-A"], r.Header["X-B"]) })
-	cfg := &Config{Header: http.Header{"X-A": make([]string, 1, 4)}, Connect: trusting(), Retry: &RetryPolicy{Statuses: []int{500}}}
+	var asked atomic.Int64
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		_, _ = fmt.Fprint(w, r.Header["X-A"], r.Header["X-B"])
+	})
+	cfg := &Config{Header: http.Header{"X-A": make([]string, 1, 4)}, Connect: trusting(), Retry: &RetryPolicy{First: -1, Statuses: []int{500}}}
 	cfg.Header["X-A"][0] = "1"
 	c := newClient(t, cfg)
 	cfg.Header["X-A"][0] = "2"
 	cfg.Header.Set("X-B", "2")
 	cfg.Connect.TLS.RootCAs = nil
-	cfg.Retry.Tries, cfg.Retry.Statuses[0] = 1, 200
+	cfg.Retry.Statuses[0] = 200
 	_, got := text(t, c, url)
 	require.Equal(t, "[1] []", got)
+	require.EqualValues(t, 1, asked.Load(), "200 is no status to try again")
 	_, got = text(t, c, serveTLS(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Method) }))
 	require.Equal(t, "GET", got)
 }

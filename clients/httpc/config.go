@@ -185,11 +185,29 @@ func (cfg *Config) complete() Config {
 
 // own replaces what c shares with the Config of the caller, who may change it for another Client.
 func (c *Config) own() {
-	c.Header, c.ProxyHeader = c.Header.Clone(), c.ProxyHeader.Clone()
+	c.Header, c.ProxyHeader = canonical(c.Header), canonical(c.ProxyHeader)
 	c.SensitiveHeaders, c.Codings = slices.Clone(c.SensitiveHeaders), slices.Clone(c.Codings)
 	c.Connect.TLS, c.ProxyTLS = copied(c.Connect.TLS), copied(c.ProxyTLS)
 	if c.Retry = copied(c.Retry); c.Retry != nil {
 		c.Retry.Statuses = slices.Clone(c.Retry.Statuses)
+	}
+}
+
+// canonical returns a copy of h with its names in canonical form.
+func canonical(h http.Header) http.Header {
+	if h == nil {
+		return nil
+	}
+	c := make(http.Header, len(h))
+	addFields(c, h)
+	return c
+}
+
+// addFields adds from to a header with names in canonical form.
+func addFields(to, from http.Header) {
+	for name, values := range from {
+		key := http.CanonicalHeaderKey(name)
+		to[key] = append(to[key], values...)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func (c *Client) Curl(r *Request) (string, error) {
 	cfg := &c.t.cfg
 	shown := *r
-	if r.Body.once { // and must stay for Do
+	if r.Body.once && r.Body.err == nil { // and must stay for Do
 		shown.Body = Body{contentType: r.Body.contentType}
 		shown.Method = cmp.Or(r.Method, http.MethodPost)
 	}

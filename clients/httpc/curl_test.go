@@ -122,3 +122,11 @@ func TestCurlSendsWhatTheClientSends(t *testing.T) {
 		require.Equal(t, <-seen, <-seen, command)
 	}
 }
+
+func TestCurlCommandOfABrokenBodyIsAnError(t *testing.T) {
+	c := newClient(t, nil)
+	for _, body := range []Body{File("/does/not/exist"), Multipart(Field("", "no name"))} {
+		_, err := c.Curl(&Request{URL: "http://a", Body: body})
+		require.Error(t, err)
+	}
+}

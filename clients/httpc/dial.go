@@ -213,7 +213,10 @@ func (t *Transport) proxyOf(x *exchange, cfg *clients.Config) (clients.Proxy, er
 	password, _ := u.User.Password()
 	switch u.Scheme {
 	case "http", "https":
-		p := &clients.HTTPProxy{Addr: hostPort(u), User: user, Password: password, Header: maps.Clone(t.cfg.ProxyHeader)}
+		p := &clients.HTTPProxy{Addr: hostPort(u), Header: maps.Clone(t.cfg.ProxyHeader)}
+		if !has(t.cfg.ProxyHeader, "Proxy-Authorization") {
+			p.User, p.Password = user, password
+		}
 		if u.Scheme == "https" {
 			p.TLS = &clients.TLSConfig{}
 			if t.cfg.ProxyTLS != nil {

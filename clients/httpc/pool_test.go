@@ -589,11 +589,11 @@ func TestLimitsAreThoseOfTheConfig(t *testing.T) {
 	})
 }
 
-// TestWarmStopsAtTheLimits requests more connections than allowed, several times concurrently.
 func TestWarmOfNoneIsNothing(t *testing.T) {
 	require.NoError(t, newClient(t, nil).Warm(t.Context(), "http://127.0.0.1:1", -1))
 }
 
+// TestWarmStopsAtTheLimits requests more connections than allowed, several times concurrently.
 func TestWarmStopsAtTheLimits(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"per host": {MaxPerHost: 3}, "total": {MaxConns: 3}, "waiters": {MaxPerHost: 3, MaxWaiters: 1},

@@ -187,7 +187,7 @@ func TestFieldsForAProxyAreSentOnce(t *testing.T) {
 	got := make(chan http.Header, 1)
 	proxy := serve(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header })
 	c := newClient(t, &Config{Proxy: via(t, strings.Replace(proxy, "://", "://me:pass@", 1)), ProxyHeader: http.Header{
-		"User-Agent": {"for the proxy"}, "Proxy-Authorization": {"Bearer t"}, "X-A": {"1", "2"}, "X-B": {"1"},
+		"user-agent": {"for the proxy"}, "Proxy-Authorization": {"Bearer t"}, "X-A": {"1", "2"}, "x-b": {"1"},
 	}})
 	resp, err := c.Do(t.Context(), &Request{URL: "http://origin.example", Header: http.Header{"X-B": {"own"}}})
 	require.NoError(t, err)
@@ -197,6 +197,10 @@ func TestFieldsForAProxyAreSentOnce(t *testing.T) {
 	require.Equal(t, []string{"Bearer t"}, h["Proxy-Authorization"])
 	require.Equal(t, []string{"1", "2"}, h["X-A"])
 	require.Equal(t, []string{"own"}, h["X-B"])
+	_, err = c.Get(t.Context(), "https://origin.example")
+	require.Error(t, err, "it makes no tunnels")
+	require.Len(t, got, 1, "it was asked for one")
+	require.Equal(t, []string{"Bearer t"}, (<-got)["Proxy-Authorization"])
 }
 
 func TestProxyOfARequestSharesNoConnections(t *testing.T) {
@@ -520,7 +524,6 @@ func TestConnectMakesATunnel(t *testing.T) {
 	require.Equal(t, "because", refused.Header.Get("X-Why"))
 }
 
-// TestCredentialsOfATunnelAreForTheProxy has them in the URL, with HTTP/1 and HTTP/2.
 func TestTunnelsHaveATarget(t *testing.T) {
 	s := raw(t, says("HTTP/1.1 200 OK\r\n\r\n"))
 	for _, target := range []string{"", "a.example", ":443", "a.example:", "::1"} {
@@ -530,6 +533,7 @@ func TestTunnelsHaveATarget(t *testing.T) {
 	require.Zero(t, s.accepted())
 }
 
+// TestCredentialsOfATunnelAreForTheProxy has them in the URL, with HTTP/1 and HTTP/2.
 func TestCredentialsOfATunnelAreForTheProxy(t *testing.T) {
 	for name, protocols := range map[string]*http.Protocols{"HTTP/1": nil, "HTTP/2": h2c()} {
 		t.Run(name, func(t *testing.T) {

@@ -112,13 +112,10 @@ func authenticate(hr *http.Request) {
 // buildHeader returns the fields of r and of cfg.
 func (r *Request) buildHeader(cfg *Config, more int) http.Header {
 	h := make(http.Header, len(r.Header)+more+2)
-	for name, values := range r.Header {
-		key := http.CanonicalHeaderKey(name)
-		h[key] = append(h[key], values...)
-	}
+	addFields(h, r.Header)
 	for name, values := range cfg.Header {
-		if key := http.CanonicalHeaderKey(name); h[key] == nil {
-			h[key] = slices.Clip(values) // shared by all requests
+		if h[name] == nil {
+			h[name] = slices.Clip(values) // shared by all requests
 		}
 	}
 	if r.Accept != "" && h["Accept"] == nil {

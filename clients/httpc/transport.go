@@ -58,9 +58,9 @@ func (cfg *Config) checkFields() error {
 		if !http1.ValidToken(name) {
 			return invalid("invalid field name %q in Config.ProxyHeader", name)
 		}
-		switch http.CanonicalHeaderKey(name) {
+		switch name {
 		case "Host", "Content-Length", "Transfer-Encoding":
-			return invalid("invalid field name %q in Config.ProxyHeader: the request decides on it", name)
+			return invalid("invalid field %q in Config.ProxyHeader: it depends on the request", name)
 		}
 		for _, v := range values {
 			if !http1.ValidValue(v) {

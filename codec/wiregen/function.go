@@ -256,9 +256,9 @@ func (f *function) decode(parts []part) {
 		case array:
 			f.each(p, "%[2]s, err = %[1]s.Decode(r)")
 		case constant:
-			f.try(fmt.Sprintf("_, err = %s.Decode(r)", f.constant(p)), "")
+			f.try(fmt.Sprintf("_, err = %s.Decode(r)", f.constant(p)), p.name)
 		case skipped:
-			f.try(fmt.Sprintf("err = r.Skip(%d)", p.width), "")
+			f.try(fmt.Sprintf("err = r.Skip(%d)", p.width), p.name)
 		}
 	}
 }

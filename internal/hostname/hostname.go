@@ -28,8 +28,8 @@ func ASCII(host string) (string, error) {
 	return strings.ToLower(name), nil
 }
 
-// Encoded is ASCII for a resolver that knows no other names: it keeps the final dot, and returns what is in ASCII already,
-// or no host name, unchanged.
+// Encoded returns host in ASCII, for a resolver that does not encode names. It keeps the final dot. A host that is in ASCII
+// already, or cannot be a host name, is returned unchanged.
 func Encoded(host string) string {
 	if isASCII(host) {
 		return host

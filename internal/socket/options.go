@@ -12,7 +12,7 @@ const (
 	defaultKeepAlive = 15 * time.Second
 	keepAliveProbes  = 9 // without an answer, after which the connection ends
 
-	// maxKeepAlive is the most that Linux accepts. It would leave its defaults in place of more.
+	// maxKeepAlive is the longest time that Linux accepts. It keeps its own defaults if it is given a longer one.
 	maxKeepAlive = 32767 * time.Second
 )
 

@@ -61,7 +61,11 @@ type Mixed struct {
 	_      struct{} `wire:"const=00ff"`
 	Last   int8
 	Table  [40]int32 `wire:"le"`
-	Tail   struct{ Hash [20]byte }
+	Tail   struct {
+		Hash [20]byte
+		_    struct{} `wire:"const=0a"`
+		_    struct{} `wire:"skip=2"`
+	}
 }
 
 // Point is a struct in a struct.

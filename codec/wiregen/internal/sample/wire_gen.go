@@ -276,6 +276,8 @@ func (MixedCodec) Append(dst []byte, v Mixed) (_ []byte, err error) {
 		}
 	}
 	dst = append(dst, v.Tail.Hash[:]...)
+	dst = append(dst, "\n"...)
+	dst = append(dst, make([]byte, 2)...)
 	return dst, nil
 }
 
@@ -344,6 +346,12 @@ func (c MixedCodec) Decode(r *codec.Reader) (v Mixed, err error) {
 		return v, c.cutTailHash(r)
 	}
 	copy(v.Tail.Hash[:], p)
+	if _, err = mixedConst3.Decode(r); err != nil {
+		return v, r.WrapField("Tail", err)
+	}
+	if err = r.Skip(2); err != nil {
+		return v, r.WrapField("Tail", err)
+	}
 	return v, nil
 }
 
@@ -403,7 +411,7 @@ func (MixedCodec) cutTailHash(r *codec.Reader) error {
 }
 
 // Size implements [codec.Sizer].
-func (MixedCodec) Size() codec.Size { return codec.Size{Min: 251, Max: 16777466} }
+func (MixedCodec) Size() codec.Size { return codec.Size{Min: 254, Max: 16777469} }
 
 // ListsCodec encodes values of type Lists as codec.Struct does.
 type ListsCodec struct{}
@@ -642,6 +650,8 @@ var mixedTextLength = codec.NewLength(codec.Uint24)
 var mixedConst = codec.Const("\xca\xfe")
 
 var mixedConst2 = codec.Const("\x00\xff")
+
+var mixedConst3 = codec.Const("\n")
 
 var listsPoints = codec.Repeated(codec.Uint16, listsPointsItem{}, codec.Max(3))
 
