@@ -3,8 +3,10 @@ package httpc
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -111,4 +113,50 @@ func TestBodyThatTLSCutsIsNotWhole(t *testing.T) {
 			require.Zero(t, c.Stats()[0].Open)
 		})
 	}
+}
+
+// TestBytesBehindAResponseInItsRecordEndTheConnection sends a second response that nobody asked for in the record of TLS
+// that ends a body, and reads no more of that record than the body.
+func TestBytesBehindAResponseInItsRecordEndTheConnection(t *testing.T) {
+	const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+	for name, k := range map[string]struct {
+		size int // of the body
+		read func(*testing.T, *http.Response) string
+	}{
+		"a part of a record":  {5, readAll},
+		"as much as a buffer": {64 << 10, readAll},
+		"copied": {5, func(t *testing.T, resp *http.Response) string {
+			var b strings.Builder
+			_, err := io.Copy(&b, resp.Body)
+			require.NoError(t, err)
+			return b.String()
+		}},
+		"dropped": {5, func(*testing.T, *http.Response) string { return long(5) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			headed := make(chan struct{})
+			s, url := rawTLS(t, func(secure *tls.Conn, _ net.Conn, in *bufio.Reader) {
+				readRequest(in)
+				_, _ = fmt.Fprintf(secure, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", k.size)
+				<-headed
+				_, _ = io.WriteString(secure, long(k.size)+evil)
+				_, _ = io.Copy(io.Discard, in)
+			}, func(secure *tls.Conn, _ net.Conn, in *bufio.Reader) { says(hello)(secure, in) })
+			c := newClient(t, &Config{Connect: trusting()})
+			resp, err := c.RoundTrip(newRequest(t, "GET", url, nil))
+			require.NoError(t, err)
+			close(headed)
+			require.Equal(t, long(k.size), k.read(t, resp))
+			require.NoError(t, resp.Body.Close())
+			_, body := text(t, c, url)
+			require.Equal(t, "hello", body)
+			require.Equal(t, 2, s.accepted())
+		})
+	}
+}
+
+func readAll(t *testing.T, resp *http.Response) string {
+	p, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(p)
 }
