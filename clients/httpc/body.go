@@ -28,6 +28,7 @@ type body struct {
 
 	mu      sync.Mutex
 	reading bool
+	writing bool // that Read passes bytes to a Writer, which may wait
 	closed  bool
 	over    bool  // the connection has been released
 	err     error // sticky; io.EOF after the last byte
@@ -58,7 +59,7 @@ func (b *body) watch() {
 func (b *body) neglected() {
 	b.mu.Lock()
 	rest := b.x.t.cfg.HeldTimeout
-	if !b.reading {
+	if !b.reading || b.writing {
 		rest -= time.Since(b.touched)
 	}
 	if !b.over && rest > 0 {
@@ -147,7 +148,9 @@ func (b *body) pass(w io.Writer) (n int, err error) {
 		returned = true
 		return 0, b.leave(0, err)
 	}
+	b.writes(true)
 	n, failed := w.Write(p)
+	b.writes(false)
 	if n < len(p) && failed == nil {
 		failed = io.ErrShortWrite
 	}
@@ -157,6 +160,13 @@ func (b *body) pass(w io.Writer) (n int, err error) {
 		err = failed
 	}
 	return n, err
+}
+
+// writes records whether the Read in progress waits for a Writer.
+func (b *body) writes(writing bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.writing, b.touched = writing, time.Now()
 }
 
 func (b *body) enter() error {
@@ -180,7 +190,7 @@ func (b *body) leave(n int, err error) error {
 		err = io.EOF
 	}
 	b.mu.Lock()
-	b.reading = false
+	b.reading, b.writing = false, false
 	b.touched = time.Now()
 	switch {
 	case b.closed, b.err != nil: // in the meantime

@@ -111,7 +111,7 @@ func (c *Client) Go(ctx context.Context, r *Request) *future.Future[*Response] {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			c.deliver(ctx, r, f)
+			c.deliver(ctx, cancel, r, f)
 		}()
 		select {
 		case <-f.Done():
@@ -125,20 +125,23 @@ func (c *Client) Go(ctx context.Context, r *Request) *future.Future[*Response] {
 	return f
 }
 
-// deliver completes f with the result of Do.
-func (c *Client) deliver(ctx context.Context, r *Request, f *future.Future[*Response]) {
+// deliver completes f with the result of Do. It calls cancel, which ends ctx, at the end of the body or after a failure.
+func (c *Client) deliver(ctx context.Context, cancel context.CancelCauseFunc, r *Request, f *future.Future[*Response]) {
 	returned := false
 	defer func() {
 		if !returned {
+			cancel(nil)
 			f.Fail(chanio.Recovered(recover()))
 		}
 	}()
 	resp, err := c.Do(ctx, r)
 	returned = true
 	if err != nil {
+		cancel(nil)
 		f.Fail(err)
 		return
 	}
+	resp.call.cancel = append(resp.call.cancel, func() { cancel(nil) })
 	if !f.Complete(resp) {
 		_ = resp.Close()
 	}

@@ -62,7 +62,7 @@ func (t *Transport) undoCoding(x *exchange, r *http.Response) {
 	}
 	r.Body = d
 	if x.call != nil {
-		x.call.coding = []string{coding.Name()}
+		x.call.undid([]string{coding.Name()})
 	}
 	delete(r.Header, "Content-Encoding")
 	delete(r.Header, "Content-Length")

@@ -87,7 +87,7 @@ func (c *conn) attach(x *exchange, s *sender, r *http.Response, reuse bool) {
 // settle releases c after the response has been read to its end.
 func (c *conn) settle(x *exchange, s *sender, reuse bool) {
 	sent := s.complete()
-	reuse = reuse && sent && len(c.src.Buffered()) == 0
+	reuse = reuse && sent && !c.hasMore()
 	if !reuse {
 		s.halt()
 	}
@@ -106,6 +106,14 @@ func (c *conn) settle(x *exchange, s *sender, reuse bool) {
 	if trace := x.trace; trace != nil && trace.PutIdleConn != nil {
 		trace.PutIdleConn(errNotReused)
 	}
+}
+
+// hasMore reports whether more has arrived than the response. A record of TLS may hold it, where healthy does not see it.
+func (c *conn) hasMore() bool {
+	if in, ok := c.src.(interface{ FillArrived() bool }); ok && c.secure != nil {
+		return in.FillArrived()
+	}
+	return len(c.src.Buffered()) > 0
 }
 
 // tellPut calls the PutIdleConn hook before c is released to other exchanges. If the hook panics, c is ended.

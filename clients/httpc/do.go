@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,14 +21,30 @@ type call struct {
 	c *Client
 	r *Request
 
+	history []Hop
+	timing  *timing
+	unsent  atomic.Bool          // this attempt has failed before anything was sent
+	sent    atomic.Bool          // a server may have acted on this attempt
+	cancel  []context.CancelFunc // of the timeouts
+	timers  []*time.Timer        // of the timeouts that do not bound the body
+
+	mu       sync.Mutex // guards the fields below: middleware may send a request several times at once
 	informed []Informational
-	history  []Hop
 	coding   []string // that the transport has undone
-	timing   *timing
-	unsent   atomic.Bool          // this attempt has failed before anything was sent
-	sent     atomic.Bool          // a server may have acted on this attempt
-	cancel   []context.CancelFunc // of the timeouts
-	timers   []*time.Timer        // of the timeouts that do not bound the body
+}
+
+// inform records an informational response.
+func (x *call) inform(status int, header http.Header) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.informed = append(x.informed, Informational{Status: status, Header: header})
+}
+
+// undid records a coding that the transport has undone, or nil.
+func (x *call) undid(coding []string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.coding = coding
 }
 
 type callKey struct{}
@@ -56,9 +73,6 @@ func (x *call) end() {
 func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	x := &call{Context: ctx, c: c, r: r}
 	x.within(cmp.Or(r.Timeout, c.t.cfg.Timeout), PhaseTotal)
-	if r.Route != nil {
-		x.Context = WithRoute(x.Context, r.Route)
-	}
 	if r.Timing {
 		x.trace()
 	}
@@ -204,7 +218,7 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 			return nil, err
 		}
 	}
-	x.coding = nil
+	x.undid(nil)
 	resp, err := x.c.rt.RoundTrip(hr)
 	if err != nil {
 		return nil, err
@@ -246,13 +260,16 @@ func replay(r *http.Request) (*http.Request, bool) {
 
 // respond converts resp to a Response.
 func (x *call) respond(resp *http.Response) (*Response, error) {
+	x.mu.Lock()
+	informed, coding := x.informed, x.coding
+	x.mu.Unlock()
 	r := &Response{
 		Status: resp.StatusCode, Proto: resp.Proto, Header: resp.Header, ContentLength: resp.ContentLength, TLS: resp.TLS,
-		Informational: x.informed, History: x.history, call: x, raw: resp, limit: x.c.t.cfg.MaxBody,
+		Informational: informed, History: x.history, call: x, raw: resp, limit: x.c.t.cfg.MaxBody,
 	}
 	r.ContentEncoding = resp.Header["Content-Encoding"]
-	if x.coding != nil {
-		r.ContentEncoding = x.coding
+	if coding != nil {
+		r.ContentEncoding = coding
 	}
 	r.URL = resp.Request.URL
 	r.Body = bodySource(x, resp)

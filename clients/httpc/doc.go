@@ -33,6 +33,7 @@
 //   - Every length received from the network is limited; see [Config].
 //   - A body that ends early is an error, never a short body.
 //   - An HTTP/1 connection has no goroutine while it is idle or its response is being read; an HTTP/2 connection has
-//     one. A request has one while its body is sent, unless the body is short and in memory.
+//     one. A request has one while its body is sent, unless the body is short and in memory. A body that is decoded, or
+//     that middleware has wrapped, has one while a receiver waits for it.
 //   - Secrets do not appear in errors, dumps and statistics.
 package httpc

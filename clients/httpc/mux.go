@@ -133,12 +133,15 @@ func (g *group) serving(yield func(*mux) bool) {
 	}
 }
 
-// retireEndedLocked retires connections on which the server accepts no more requests.
+// isOld reports whether m has expired while in use.
+func (m *mux) isOld() bool { return !m.until.IsZero() && !time.Now().Before(m.until) }
+
+// retireEndedLocked retires connections that are too old, or on which the server accepts no more requests.
 func (p *pool) retireEndedLocked(g *group) {
 	for again := true; again; {
 		again = false
 		for m := range g.serving {
-			if deadline.Ended(m.h2.Done()) {
+			if m.isOld() || deadline.Ended(m.h2.Done()) {
 				p.retireLocked(m)
 				again = true
 				break
@@ -161,7 +164,7 @@ func (p *pool) muxLocked(g *group) (best *mux, busy bool) {
 	}
 	if best == nil {
 		for m := range g.serving {
-			g.perMux = max(m.h2.InFlight(), 1)
+			g.perMux = max(m.h2.InFlight()+m.h2.Free(), 1) // without those that are not open yet
 		}
 	}
 	limit := p.t.cfg.MaxWaiters

@@ -25,6 +25,8 @@ type muxStream struct {
 	head   context.Context // bounds the wait for the head
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+
+	informed bool // an informational response has arrived
 }
 
 // roundTrip makes one attempt of x on m.
@@ -53,7 +55,7 @@ func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 		if why != nil && x.ctx.Err() == nil && !isStreamError(why) {
 			err = why
 		}
-		return nil, m.failure(x, err, true, reused)
+		return nil, m.failure(x, err, true, reused && !st.informed)
 	}
 	return resp, nil
 }
@@ -142,6 +144,7 @@ func (st *muxStream) final(s **sender) (*http2.Head, error) {
 		if !h.Informational() {
 			return h, nil
 		}
+		st.informed = true
 		if err := x.inform(h); err != nil {
 			return nil, err
 		}
@@ -167,7 +170,7 @@ func (st *muxStream) next(expecting bool) (*http2.Head, error) {
 func (x *exchange) inform(h *http2.Head) error {
 	header, _ := muxHeader(h.Fields)
 	if x.call != nil {
-		x.call.informed = append(x.call.informed, Informational{Status: h.Status, Header: header})
+		x.call.inform(h.Status, header)
 	}
 	if trace := x.trace; trace != nil {
 		if trace.Got1xxResponse != nil {

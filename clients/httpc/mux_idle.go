@@ -15,7 +15,7 @@ func (m *mux) restAndUnlock() {
 	p := m.t.pool
 	var victim *conn
 	switch {
-	case !m.until.IsZero() && m.back.After(m.until):
+	case m.isOld():
 		p.retireLocked(m)
 	case m.inUse == 0:
 		p.armLocked(m.expiry(p.t.cfg.IdleTimeout))

@@ -126,7 +126,7 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 		p.mu.Unlock()
 		discard(old)
 		return grant{c: c}, nil, nil
-	case g.waiters.Len() >= p.t.cfg.MaxWaiters && p.t.cfg.MaxWaiters >= 0 && p.fullLocked(g):
+	case p.busyLocked(g):
 		g.stats.Rejected++
 		p.mu.Unlock()
 		discard(old)
@@ -139,6 +139,19 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 	discard(old)
 	victim.end()
 	return grant{}, w, place
+}
+
+// busyLocked reports whether MaxWaiters requests wait for a connection of g. Those that the dials in progress may serve do
+// not count while the limits allow another dial.
+func (p *pool) busyLocked(g *group) bool {
+	limit, waiting := p.t.cfg.MaxWaiters, g.waiters.Len()
+	if limit < 0 || waiting < limit {
+		return false
+	}
+	if !p.fullLocked(g) {
+		waiting -= g.dials * g.streams()
+	}
+	return waiting >= limit
 }
 
 // popLocked removes and returns the idle connection used last. It also returns expired ones, which the caller ends.

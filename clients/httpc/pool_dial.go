@@ -44,8 +44,11 @@ func (g *group) oneServesLocked(n int) bool {
 	if !g.to.mayMux {
 		return false
 	}
-	return !g.known || g.muxed && n <= max(g.dials, 1)*cmp.Or(g.perMux, usualStreams)
+	return !g.known || g.muxed && n <= max(g.dials, 1)*g.streams()
 }
+
+// streams returns how many streams one HTTP/2 connection is expected to accept.
+func (g *group) streams() int { return cmp.Or(g.perMux, usualStreams) }
 
 // usualStreams is the number of streams assumed for an HTTP/2 connection whose limit is not known: RFC 9113 6.5.2.
 const usualStreams = 100

@@ -355,6 +355,50 @@ func TestUnreadBodyHoldsNoConnectionForEver(t *testing.T) {
 	})
 }
 
+// blockingWriter is a Writer that waits.
+type blockingWriter chan struct{}
+
+func (w blockingWriter) Write(p []byte) (int, error) {
+	<-w
+	return len(p), nil
+}
+
+// TestWriterOfABodyHoldsNoConnectionForEver copies a body to a Writer that takes nothing, without a buffer between them.
+func TestWriterOfABodyHoldsNoConnectionForEver(t *testing.T) {
+	half := func(nc net.Conn, in *bufio.Reader) {
+		if readRequest(in) != nil {
+			_, _ = io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
+			silent(nc, in)
+		}
+	}
+	inBubble(t, Config{}, half, func(t *testing.T, c *Client, _ *atomic.Int64) {
+		resp, err := c.RoundTrip(newRequest(t, "GET", "http://a", nil))
+		require.NoError(t, err)
+		w, copied := make(blockingWriter), make(chan error)
+		go func() {
+			_, err := io.Copy(w, resp.Body)
+			copied <- err
+		}()
+		time.Sleep(6 * time.Minute)
+		synctest.Wait()
+		select {
+		case <-resp.Body.(*body).in.(*conn).nc.Done():
+		default:
+			t.Error("the connection is still open")
+		}
+		close(w)
+		synctest.Wait()
+		select {
+		case err := <-copied:
+			require.ErrorIs(t, err, ErrHeld)
+		default:
+			require.NoError(t, resp.Body.Close())
+			t.Error("the body has not ended")
+			<-copied
+		}
+	})
+}
+
 func TestCloseDrainsWhatIsShortAndComesSoon(t *testing.T) {
 	rest := func(nc net.Conn, in *bufio.Reader) {
 		for r := readRequest(in); r != nil; r = readRequest(in) {

@@ -155,7 +155,7 @@ func (c *conn) inform(x *exchange, status int) error {
 	c.limits.Head -= c.head.Len()
 	if x.call != nil {
 		header, _ := headerOf(&c.head.Fields, string(c.head.Bytes()), false)
-		x.call.informed = append(x.call.informed, Informational{Status: status, Header: header})
+		x.call.inform(status, header)
 	}
 	if trace := x.trace; trace != nil { // in the order of net/http
 		if status == http.StatusContinue && trace.Got100Continue != nil {

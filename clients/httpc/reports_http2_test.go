@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http/httptrace"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	frames "golang.org/x/net/http2"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
 )
 
 // hangs does not answer a request.
@@ -212,4 +216,107 @@ func TestStreamThatIsResetIsNotRepeatedBecauseItsConnectionEnds(t *testing.T) {
 			require.Zero(t, after.Load())
 		})
 	}
+}
+
+// TestOldHTTP2ConnectionTakesNoFurtherRequests checks MaxLifetime on a connection that is never without a request.
+func TestOldHTTP2ConnectionTakesNoFurtherRequests(t *testing.T) {
+	serve := func(nc net.Conn, in *bufio.Reader) { answerFrames(nc, in, []answer{hangs, answers200}) }
+	cfg := Config{Protocols: h2c(), MaxLifetime: 10 * time.Second}
+	inBubble(t, cfg, serve, func(t *testing.T, c *Client, accepted *atomic.Int64) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		first := c.Go(ctx, &Request{URL: "http://a"})
+		synctest.Wait()
+		time.Sleep(20 * time.Second)
+		second := c.Go(ctx, &Request{URL: "http://a"})
+		synctest.Wait()
+		require.EqualValues(t, 2, accepted.Load())
+		cancel()
+		for _, f := range []interface {
+			Await(context.Context) (*Response, error)
+		}{first, second} {
+			_, err := f.Await(t.Context())
+			require.ErrorIs(t, err, context.Canceled)
+		}
+	})
+}
+
+// TestRequestsThatWaitForADialAreBounded checks MaxWaiters while one dial may serve many requests.
+func TestRequestsThatWaitForADialAreBounded(t *testing.T) {
+	cfg := Config{Protocols: h2c(), MaxWaiters: 10, Connect: clients.Config{Timeout: -1}}
+	cfg.Dial = func(ctx context.Context, _ string, _ *chanio.ConnConfig) (*chanio.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	inBubble(t, cfg, silent, func(t *testing.T, c *Client, _ *atomic.Int64) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var busy atomic.Int64
+		for range 200 {
+			go func() {
+				if _, err := c.Get(ctx, "http://a"); errors.Is(err, ErrBusy) {
+					busy.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		require.EqualValues(t, 200-usualStreams-10, busy.Load())
+		require.Equal(t, 1, c.Stats()[0].Dialing)
+		cancel()
+		synctest.Wait()
+		require.Zero(t, c.Stats()[0].Waiting)
+	})
+}
+
+// TestStreamsThatAreNotYetOpenCountAsStreams holds as many requests as a connection accepts before their streams are
+// opened. The next requests need one further connection.
+func TestStreamsThatAreNotYetOpenCountAsStreams(t *testing.T) {
+	var dials atomic.Int64
+	cfg := Config{Protocols: h2c()}
+	cfg.Dial = func(ctx context.Context, _ string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+		if dials.Add(1) > 1 {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		here, there := net.Pipe()
+		go answerFrames(there, bufio.NewReader(there), []answer{answers200})
+		return chanio.NewConn(here, conn), nil
+	}
+	inBubble(t, cfg, silent, func(t *testing.T, c *Client, _ *atomic.Int64) {
+		ctx, cancel := context.WithCancel(t.Context())
+		held := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { <-ctx.Done() }})
+		for range usualStreams {
+			c.Go(held, &Request{URL: "http://a"})
+		}
+		synctest.Wait()
+		for range 10 {
+			c.Go(ctx, &Request{URL: "http://a"})
+		}
+		synctest.Wait()
+		require.EqualValues(t, 2, dials.Load())
+		cancel()
+		synctest.Wait()
+	})
+}
+
+// TestRequestAfterAnInformationalResponseIsNotRepeated ends a reused connection after a response has begun.
+func TestRequestAfterAnInformationalResponseIsNotRepeated(t *testing.T) {
+	var conns atomic.Int64
+	serve := func(nc net.Conn, in *bufio.Reader) {
+		if conns.Add(1) > 1 {
+			answerFrames(nc, in, []answer{answers200})
+			return
+		}
+		answerFrames(nc, in, []answer{answers200, func(f *frames.Framer, id uint32) {
+			writeHead(f, id, false, ":status", "103")
+			_ = nc.Close()
+		}})
+	}
+	inBubble(t, Config{Protocols: h2c()}, serve, func(t *testing.T, c *Client, _ *atomic.Int64) {
+		_, body := text(t, c, "http://a")
+		require.Equal(t, "hello", body)
+		_, err := c.Get(t.Context(), "http://a")
+		require.Error(t, err)
+		require.EqualValues(t, 1, conns.Load())
+	})
 }

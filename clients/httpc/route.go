@@ -109,7 +109,7 @@ func splitUnix(u *url.URL) (socket string, inner *url.URL, err error) {
 // locate sets the target and the proxy of x.
 func (x *exchange) locate() error {
 	cfg := &x.t.cfg
-	route, _ := x.ctx.Value(routeKey{}).(*Route)
+	route := x.route()
 	x.to.route = route
 	u := x.req.URL
 	scheme, inUnix, ok := schemeOf(u.Scheme)
@@ -142,6 +142,16 @@ func (x *exchange) locate() error {
 		return x.refuseBesideUnix(route)
 	}
 	return x.chooseProxy(route)
+}
+
+// route returns the Route of the request, or that of its ctx. The ctx does not have the former, because requests that are
+// made on behalf of this one, such as that of a token, have the same ctx.
+func (x *exchange) route() *Route {
+	if x.call != nil && x.call.r.Route != nil {
+		return x.call.r.Route
+	}
+	route, _ := x.ctx.Value(routeKey{}).(*Route)
+	return route
 }
 
 // refuseBesideUnix returns an error for settings that contradict a Unix socket.

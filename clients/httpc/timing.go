@@ -51,7 +51,12 @@ func (x *call) trace() {
 
 func (m *timing) hooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn:  func(string) { m.note(func(_ *Timing, now time.Time) { m.asked = now }) },
+		GetConn: func(string) {
+			m.note(func(t *Timing, now time.Time) { // each hop and each attempt starts anew
+				*t = Timing{Start: t.Start}
+				m.asked, m.wrote = now, time.Time{}
+			})
+		},
 		DNSStart: func(httptrace.DNSStartInfo) { m.note(func(_ *Timing, now time.Time) { m.dns = now }) },
 		DNSDone: func(httptrace.DNSDoneInfo) {
 			m.note(func(t *Timing, now time.Time) { t.DNS = now.Sub(m.dns) })

@@ -3,8 +3,10 @@ package httpc
 import (
 	"bufio"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -22,13 +24,33 @@ func rawTLS(t *testing.T, answers ...func(secure *tls.Conn, below net.Conn, in *
 	all := make([]func(net.Conn, *bufio.Reader), len(answers))
 	for i, answer := range answers {
 		all[i] = func(nc net.Conn, _ *bufio.Reader) {
-			if secure := tls.Server(nc, conf); secure.Handshake() == nil {
+			if secure := tls.Server(&gathering{Conn: nc}, conf); secure.Handshake() == nil {
 				answer(secure, nc, bufio.NewReader(secure))
 			}
 		}
 	}
 	s = raw(t, all...)
 	return s, strings.Replace(s.url, "http:", "https:", 1)
+}
+
+// gathering is the connection below TLS, which sends what was written while on is set with the next Write after that.
+type gathering struct {
+	net.Conn
+	on   bool
+	kept []byte
+}
+
+func (g *gathering) Write(p []byte) (int, error) {
+	g.kept = append(g.kept, p...)
+	if g.on {
+		return len(p), nil
+	}
+	kept := g.kept
+	g.kept = nil
+	if _, err := g.Conn.Write(kept); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // TestEndOfAnIdleTLSConnectionIsNoticed sends a POST with a body that can be read once over a connection that the server
@@ -111,4 +133,59 @@ func TestBodyThatTLSCutsIsNotWhole(t *testing.T) {
 			require.Zero(t, c.Stats()[0].Open)
 		})
 	}
+}
+
+// TestBytesBehindAResponseInItsRecordEndTheConnection sends a second response that nobody asked for in the record of TLS
+// that ends a body, or in the next one, and reads no more of it than the body.
+func TestBytesBehindAResponseInItsRecordEndTheConnection(t *testing.T) {
+	const evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+	for name, k := range map[string]struct {
+		size int // of the body
+		read func(*testing.T, *http.Response) string
+		next bool // the second response is in the next record
+	}{
+		"a part of a record":  {5, readAll, false},
+		"as much as a buffer": {64 << 10, readAll, false},
+		"copied": {5, func(t *testing.T, resp *http.Response) string {
+			var b strings.Builder
+			_, err := io.Copy(&b, resp.Body)
+			require.NoError(t, err)
+			return b.String()
+		}, false},
+		"the next record": {5, readAll, true},
+		"dropped":         {5, func(*testing.T, *http.Response) string { return long(5) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			headed := make(chan struct{})
+			s, url := rawTLS(t, func(secure *tls.Conn, _ net.Conn, in *bufio.Reader) {
+				readRequest(in)
+				_, _ = fmt.Fprintf(secure, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", k.size)
+				<-headed
+				if below := secure.NetConn().(*gathering); k.next {
+					below.on = true
+					_, _ = io.WriteString(secure, long(k.size))
+					below.on = false
+					_, _ = io.WriteString(secure, evil)
+				} else {
+					_, _ = io.WriteString(secure, long(k.size)+evil)
+				}
+				_, _ = io.Copy(io.Discard, in)
+			}, func(secure *tls.Conn, _ net.Conn, in *bufio.Reader) { says(hello)(secure, in) })
+			c := newClient(t, &Config{Connect: trusting()})
+			resp, err := c.RoundTrip(newRequest(t, "GET", url, nil))
+			require.NoError(t, err)
+			close(headed)
+			require.Equal(t, long(k.size), k.read(t, resp))
+			require.NoError(t, resp.Body.Close())
+			_, body := text(t, c, url)
+			require.Equal(t, "hello", body)
+			require.Equal(t, 2, s.accepted())
+		})
+	}
+}
+
+func readAll(t *testing.T, resp *http.Response) string {
+	p, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return string(p)
 }

@@ -89,3 +89,20 @@ func TestTraceTellsWhichStreamsShareAConnection(t *testing.T) {
 	require.True(t, info.Reused)
 	require.True(t, info.WasIdle)
 }
+
+// TestTimingOfARedirectIsThatOfItsLastHop follows a redirect over the connection that the first hop dialled.
+func TestTimingOfARedirectIsThatOfItsLastHop(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "/to", http.StatusFound)
+		}
+	})
+	c := newClient(t, nil)
+	resp, err := c.Do(t.Context(), &Request{URL: base + "/", Timing: true})
+	require.NoError(t, err)
+	require.NoError(t, resp.Close())
+	got := resp.Timing()
+	require.True(t, got.Reused)
+	require.Zero(t, got.Dial, "of the first hop")
+	require.NotZero(t, got.Total)
+}

@@ -127,6 +127,31 @@ func (r *Reader) Fill(ctx context.Context, n int) error {
 	return err
 }
 
+// FillArrived buffers what has arrived and lies in a net.Conn that can be read without waiting, such as the rest of a TLS
+// record, unless something is buffered. It does not wait, and reports whether anything is buffered.
+func (r *Reader) FillArrived() bool {
+	nc, ok := r.s.nc.(TryReader)
+	if !ok || r.win.Len() > 0 || r.err != nil || r.d.Enter(deadline.NoContext, time.Time{}) != nil {
+		return r.win.Len() > 0
+	}
+	defer r.d.Leave()
+	n := 0
+	_ = r.s.guard(func() error {
+		if n = nc.TryRead(r.one[:]); n > 0 {
+			p := r.win.Space(1)
+			p[0] = r.one[0]
+			n += nc.TryRead(p[1:])
+		}
+		return nil
+	})
+	if n > 0 {
+		r.total.Add(int64(n))
+		r.win.Add(n)
+		r.s.Out.queue.rule.SetAtHand(true)
+	}
+	return n > 0
+}
+
 // Read moves bytes into p: buffered ones, or else those that arrive next.
 func (r *Reader) Read(ctx context.Context, p []byte) (int, error) {
 	if r.win.Len() > 0 {
