@@ -26,9 +26,12 @@ func TestListenFileSaysWhatItCannotServe(t *testing.T) {
 		port, cid uint32
 		_         [4]byte
 	}{family: vsock, port: anyPort, cid: anyAddr}
-	_, _, errno := syscall.Syscall(syscall.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&addr)), unsafe.Sizeof(addr))
-	require.Zero(t, errno)
-	require.NoError(t, syscall.Listen(fd, 1))
+	if _, _, errno := syscall.Syscall(syscall.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&addr)), unsafe.Sizeof(addr)); errno != 0 {
+		t.Skipf("no sockets of virtual machines: %v", errno)
+	}
+	if err := syscall.Listen(fd, 1); err != nil {
+		t.Skipf("no sockets of virtual machines: %v", err)
+	}
 	ln, err := servers.ListenFile(f, nil)
 	require.Nil(t, ln)
 	require.ErrorContains(t, err, "servers: listen on vsock")
