@@ -148,9 +148,8 @@ func (b *body) pass(w io.Writer) (n int, err error) {
 		returned = true
 		return 0, b.leave(0, err)
 	}
-	b.writes(true)
+	b.writes()
 	n, failed := w.Write(p)
-	b.writes(false)
 	if n < len(p) && failed == nil {
 		failed = io.ErrShortWrite
 	}
@@ -162,11 +161,11 @@ func (b *body) pass(w io.Writer) (n int, err error) {
 	return n, err
 }
 
-// writes records whether the Read in progress waits for a Writer.
-func (b *body) writes(writing bool) {
+// writes records that the Read in progress waits for a Writer, until leave.
+func (b *body) writes() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.writing, b.touched = writing, time.Now()
+	b.writing, b.touched = true, time.Now()
 }
 
 func (b *body) enter() error {

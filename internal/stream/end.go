@@ -250,8 +250,8 @@ func (e *End) Settle(ctx context.Context) error {
 	return nil
 }
 
-// SettleAll calls e.Settle as part of a close, bounded by Lingering. It is no method of End because package chanio exports
-// that type.
+// SettleAll calls e.Settle as part of a close, bounded by Lingering. It is not a method of End because package chanio
+// exports that type.
 func SettleAll(e *End) error {
 	e.mu.Lock()
 	nothing := e.calls == nil || e.calls.before.last == nil

@@ -138,16 +138,12 @@ func (r *Reader) FillArrived() bool {
 	n := 0
 	_ = r.s.guard(func() error {
 		if n = nc.TryRead(r.one[:]); n > 0 {
-			p := r.win.Space(1)
-			p[0] = r.one[0]
-			n += nc.TryRead(p[1:])
+			n = afterOne(nc, r, 1)
 		}
 		return nil
 	})
 	if n > 0 {
-		r.total.Add(int64(n))
-		r.win.Add(n)
-		r.s.Out.queue.rule.SetAtHand(true)
+		_, _ = r.received(deadline.NoContext, nil, 1, n, nil) // bytes are no error
 	}
 	return n > 0
 }
@@ -280,9 +276,7 @@ func readFrom(nc net.Conn, r *Reader, p []byte, want int) (n int, err error) {
 	if lazy, ok := nc.(TryReader); ok && p == nil { // wait with a buffer of one byte, then borrow one
 		r.win.Release()
 		if n, err = nc.Read(r.one[:]); n > 0 {
-			p = r.win.Space(want)
-			p[0] = r.one[0]
-			n += lazy.TryRead(p[1:])
+			n = afterOne(lazy, r, want)
 		}
 		return n, err
 	}
@@ -293,6 +287,13 @@ func readFrom(nc net.Conn, r *Reader, p []byte, want int) (n int, err error) {
 		r.beforeWait()
 	}
 	return n, err
+}
+
+// afterOne borrows a buffer for the byte in r.one and what has arrived behind it, and returns the number of bytes.
+func afterOne(nc TryReader, r *Reader, want int) int {
+	p := r.win.Space(want)
+	p[0] = r.one[0]
+	return 1 + nc.TryRead(p[1:])
 }
 
 // beforeWait returns the buffer's memory before a wait.
