@@ -268,9 +268,10 @@ func (m *module) testsOf(l limit) (tests, missing []string) {
 		if l.owner != "" {
 			users = m.tests(m.setters[l.dir+"."+l.owner+"."+name])
 		}
-		if len(users) == 0 { // an assignment to a field does not show its struct
+		if len(users) == 0 { // an assignment does not show its struct, so the test or one of its helpers must name it
+			owners := m.tests(m.users[l.owner])
 			for _, test := range m.tests(m.setters["."+name]) {
-				if distance(test, l, name) < 3 {
+				if distance(test, l, name) < 3 && slices.Contains(owners, test) {
 					users = append(users, test)
 				}
 			}
