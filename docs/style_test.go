@@ -1,3 +1,7 @@
+//go:build !race
+
+// The race detector makes these tests fifteen times as slow, and they have one goroutine.
+
 package docs
 
 import (
