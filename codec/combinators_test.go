@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
@@ -334,6 +335,54 @@ func TestG14DepthIsLimitedBothWays(t *testing.T) {
 	codectest.Refuses(t, treeCodec, tree{Children: []tree{deep}}, codec.ErrTooDeep)
 	_, err := codec.Unmarshal(treeCodec, bytes.Repeat([]byte{0, 1}, 100))
 	require.ErrorIs(t, err, codec.ErrTooDeep)
+}
+
+// web is a tree whose values are of three kinds that contain each other.
+type web struct{ A, B, C []web }
+
+// TestDecodingBuildsNoLevels nests three Recursives in each other. What is received builds no codecs, and has at most
+// MaxDepth levels of each.
+func TestDecodingBuildsNoLevels(t *testing.T) {
+	builds := 0
+	node := func(a, b, c codec.Codec[web]) codec.Codec[web] {
+		builds++
+		return codec.Record(
+			codec.Field("a", func(w *web) *[]web { return &w.A }, codec.Repeated(codec.Uint8, a)),
+			codec.Field("b", func(w *web) *[]web { return &w.B }, codec.Repeated(codec.Uint8, b)),
+			codec.Field("c", func(w *web) *[]web { return &w.C }, codec.Repeated(codec.Uint8, c)))
+	}
+	webs := codec.Recursive(func(a codec.Codec[web]) codec.Codec[web] {
+		second := codec.Recursive(func(b codec.Codec[web]) codec.Codec[web] {
+			third := codec.Recursive(func(c codec.Codec[web]) codec.Codec[web] { return node(a, b, c) })
+			return node(a, b, third)
+		})
+		return node(a, second, second)
+	})
+	before := builds
+	for range 100 {
+		p := make([]byte, 4<<10)
+		for i := range p {
+			p[i] = byte(rand.N(2))
+		}
+		_, _ = codec.Unmarshal(webs, p)
+	}
+	require.Equal(t, before, builds)
+	for _, test := range []struct {
+		kids  string // one level of each kind, or several
+		times int    // that they fit
+	}{
+		{"\x01", codec.MaxDepth - 1},
+		{"\x00\x01", codec.MaxDepth},
+		{"\x00\x00\x01", codec.MaxDepth + 1},
+		{"\x00\x01\x00\x00\x01\x01", codec.MaxDepth - 1},
+	} {
+		var v web
+		end := strings.Repeat("\x00", 9*codec.MaxDepth)
+		_, err := codec.UnmarshalInto(webs, []byte(strings.Repeat(test.kids, test.times)+end), &v)
+		require.NoError(t, err, "%x", test.kids)
+		_, err = codec.UnmarshalInto(webs, []byte(strings.Repeat(test.kids, test.times+1)+end), &v)
+		require.ErrorIs(t, err, codec.ErrTooDeep, "%x", test.kids)
+	}
 }
 
 func TestLimit(t *testing.T) {

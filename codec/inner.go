@@ -57,7 +57,7 @@ func decodePlain[T any](r *Reader, c Codec[T], p []byte) (v T, err error) {
 		readers.Put(inner)
 	}()
 	inner.reset(p)
-	inner.depth = r.depth
+	inner.depth, inner.nested = r.depth, append(inner.nested, r.nested...)
 	if err = one(inner, c, nil, &v); err != nil {
 		return v, err
 	}

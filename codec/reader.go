@@ -26,7 +26,7 @@ type Reader struct {
 	skew  int    // distance of buf[0] from the frame's first byte
 	limit int    // where the innermost frame ends, from the frame's first byte
 	bound int    // the limit that the innermost Limit codec has set, or 0
-	depth int    // of nesting
+	depth int    // of Enter
 	hit   int    // the limit that a part did not fit, or 0
 
 	frames     int // that Limit has begun around here
@@ -38,14 +38,15 @@ type Reader struct {
 	src    chanio.ByteSource
 	up     chanio.Upstream[[]byte] // where src is from
 	ctx    context.Context
-	err    error // why there is no more
-	ended  bool  // src is at its end
-	held   *held // a large body that is being read without the buffer
-	replay bool  // buf is held.head
-	atHand bool  // nothing may be waited for
-	copies bool  // Borrowed must copy, since the receiver does not know that values are lent
-	reach  int   // how far has been looked, from the frame's first byte
-	arena  arena // for small copies if src is nil
+	err    error     // why there is no more
+	ended  bool      // src is at its end
+	held   *held     // a large body that is being read without the buffer
+	replay bool      // buf is held.head
+	atHand bool      // nothing may be waited for
+	copies bool      // Borrowed must copy, since the receiver does not know that values are lent
+	reach  int       // how far has been looked, from the frame's first byte
+	arena  arena     // for small copies if src is nil
+	nested []nesting // one for each Recursive that was met
 }
 
 // noLimit is the limit outside of any frame.
@@ -69,6 +70,8 @@ func (r *Reader) reset(p []byte) {
 // clear resets what decoders have set.
 func (r *Reader) clear() {
 	r.limit, r.bound, r.frames, r.depth, r.hit, r.reserved, r.reservedAt, r.closedAt = noLimit, 0, 0, 0, 0, 0, 0, 0
+	clear(r.nested)
+	r.nested = r.nested[:0]
 }
 
 // begin prepares for a frame. ctx bounds the wait for its bytes. begin returns io.EOF if the stream ends here.
