@@ -28,7 +28,7 @@ type Config struct {
 	// The fields below do not apply to DialUnix.
 
 	// LocalAddr is the local address to dial from, in the form host:port. An empty host or port 0 lets the system
-	// choose, as does "".
+	// choose, as does "". With another port, the addresses of the host are tried one after the other.
 	LocalAddr string
 
 	// KeepAlive is both the idle time before the kernel sends the first TCP keep-alive probe and the interval between
