@@ -2,6 +2,7 @@ package clients_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"maps"
@@ -21,6 +22,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/tlsconf"
 )
 
 // factory opens numbers, starting with 1, and records which are open.
@@ -796,5 +798,43 @@ func TestCheckIdleSeesAReplyThatNobodyAskedForBehindOneThatWasRead(t *testing.T)
 		require.NoError(t, err, name)
 		require.NoError(t, clients.CheckIdle(t.Context(), c), name)
 		require.NoError(t, c.Close(), name)
+	}
+}
+
+// The end of a long frame is read into its own memory, so a TLS record may hold more than the buffer of In does.
+func TestCheckIdleSeesAReplyInTheRecordOfTheOneThatWasRead(t *testing.T) {
+	cert, roots, err := tlsconf.SelfSigned("127.0.0.1")
+	require.NoError(t, err)
+	ln := tls.NewListener(listen(t), &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true})
+	const size = 100_000
+	var more atomic.Int32 // bytes that nobody asked for
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = nc.Read(make([]byte, 1))
+			_, _ = nc.Write(make([]byte, size+int(more.Load())))
+			defer nc.Close()
+		}
+	}()
+	for _, n := range []int32{0, 8} {
+		more.Store(n)
+		c, err := clients.DialTLS(t.Context(), ln.Addr().String(), &clients.TLSConfig{RootCAs: roots}, nil)
+		require.NoError(t, err)
+		require.NoError(t, c.Out.Send(t.Context(), []byte("?")))
+		_, err = codec.Recv(t.Context(), c.In, codec.Exactly(size, codec.Bytes))
+		require.NoError(t, err)
+		err = clients.CheckIdle(t.Context(), c)
+		if n == 0 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, "nobody asked for")
+			chunk, err := c.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Len(t, chunk, 8, "nothing is consumed")
+		}
+		c.Abort(nil)
 	}
 }
