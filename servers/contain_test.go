@@ -526,6 +526,15 @@ func TestSetALPNSetsTheProtocolsOfAChosenConfigurationThatNamesNone(t *testing.T
 	}
 }
 
+func TestSetALPNFailsWithoutTheFiles(t *testing.T) {
+	secure, _ := signed(t)
+	certPEM, keyPEM := pemOf(t, secure.Certificates[0])
+	certFile := file(t, "cert.pem", certPEM)
+	ln := listenTLS(t, &servers.TLSConfig{CertFile: certFile, KeyFile: file(t, "key.pem", keyPEM)}, nil)
+	require.NoError(t, os.Remove(certFile))
+	require.ErrorIs(t, ln.SetALPN("x"), os.ErrNotExist)
+}
+
 // Files that can no longer be read are logged, also if a protocol server has set its ALPN.
 func TestG20SetALPNKeepsTheLogger(t *testing.T) {
 	secure, _ := signed(t)
