@@ -21,14 +21,14 @@ var (
 // CheckIdle returns an error if an unused connection is no longer usable: it has ended, the peer has closed or reset
 // it, or unsolicited input is in the socket or in the buffer of In. It is a PoolConfig.Check for request/response
 // protocols. It does not block and consumes nothing from the stream. It cannot detect a peer that vanished without a
-// reset. With TLS it looks for input in the records that have been read, unless a stage owns In, and allows input in
-// the socket, because session tickets may arrive at any time; on a connection without a socket, such as that of
-// [chanio.Pipe], it examines only the buffer.
+// reset. Below TLS it allows input in the socket, because session tickets may arrive at any time; on a connection
+// without a socket, such as that of [chanio.Pipe], it examines only the buffer. While a stage owns In, it cannot see
+// what the stage holds, nor input in a TLS record that has been read.
 func CheckIdle(_ context.Context, c *chanio.Conn) error {
 	if deadline.Ended(c.In.Done()) || deadline.Ended(c.Out.Done()) {
 		return errEnded
 	}
-	if c.Buffered() || c.TLS() != nil && isInRecord(c) {
+	if c.Buffered() || isBehind(c) {
 		return errUnasked
 	}
 	sc, ok := c.NetConn().(syscall.Conn)
@@ -51,13 +51,17 @@ var noWait = func() context.Context {
 	return ctx
 }()
 
-// isInRecord reports whether a TLS record that has been read holds input of c. While a stage owns In it cannot look.
-func isInRecord(c *chanio.Conn) bool {
+// isBehind reports whether input lies where c.Buffered does not look: in a TLS record that has been read, or in what a
+// stage has left. While a stage owns In it cannot look there either.
+func isBehind(c *chanio.Conn) bool {
 	up, err := c.In.Acquire(noWait, "clients.CheckIdle")
 	if err != nil {
 		return false
 	}
 	defer up.Release()
-	in, ok := up.Bytes().(interface{ FillArrived() bool })
-	return ok && in.FillArrived()
+	in := up.Bytes()
+	if record, ok := in.(interface{ FillArrived() bool }); ok {
+		return record.FillArrived()
+	}
+	return len(in.Buffered()) > 0
 }

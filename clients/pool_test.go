@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/internal/tlsconf"
@@ -836,5 +837,45 @@ func TestCheckIdleSeesAReplyInTheRecordOfTheOneThatWasRead(t *testing.T) {
 			require.Len(t, chunk, 8, "nothing is consumed")
 		}
 		c.Abort(nil)
+	}
+}
+
+// The channel form receives ahead, and a stage puts back what it has not used.
+func TestCheckIdleSeesWhatWasReceivedAhead(t *testing.T) {
+	for _, live := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := chaniotest.Pipe(0)
+			c := chanio.NewConn(near, nil)
+			defer c.Abort(nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for _, text := range []string{"reply", "another"} {
+				go func() { _, _ = far.Write([]byte(text)) }()
+				synctest.Wait()
+				if text == "reply" {
+					require.Equal(t, text, string(<-c.In.C(ctx)))
+					synctest.Wait()
+					require.NoError(t, clients.CheckIdle(t.Context(), c))
+				}
+			}
+			if !live {
+				cancel()
+				synctest.Wait()
+			}
+			require.True(t, c.Buffered())
+			require.ErrorContains(t, clients.CheckIdle(t.Context(), c), "nobody asked for")
+			if live {
+				return
+			}
+			part, err := codec.Recv(t.Context(), c.In, codec.Exactly(3, codec.Bytes))
+			require.NoError(t, err)
+			require.Equal(t, "ano", string(part))
+			require.ErrorContains(t, clients.CheckIdle(t.Context(), c), "nobody asked for")
+			rest, err := c.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "ther", string(rest))
+			require.False(t, c.Buffered())
+			require.NoError(t, clients.CheckIdle(t.Context(), c))
+		})
 	}
 }
