@@ -156,7 +156,6 @@ func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chani
 		conn.Abort(cause)
 	}
 	undrained := finish(conn, panicked, cancel)
-	l.awaitHooks(conn)
 	if err == nil {
 		l.reportUndrained(conn, undrained)
 	}
