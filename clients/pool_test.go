@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -878,4 +879,36 @@ func TestCheckIdleSeesWhatWasReceivedAhead(t *testing.T) {
 			require.NoError(t, clients.CheckIdle(t.Context(), c))
 		})
 	}
+}
+
+func TestPoolKeepsNoMemoryOfWhatHasExpired(t *testing.T) {
+	type value struct{ _ [1 << 10]byte }
+	var opened []weak.Pointer[value]
+	synctest.Test(t, func(t *testing.T) {
+		p := clients.NewPool(func(context.Context) (*value, error) {
+			v := new(value)
+			opened = append(opened, weak.Make(v))
+			return v, nil
+		}, func(*value) {}, nil)
+		var leases []*clients.Lease[*value]
+		for range 3 {
+			l, err := p.Get(t.Context())
+			require.NoError(t, err)
+			leases = append(leases, l)
+		}
+		for _, l := range leases {
+			l.Release()
+		}
+		clear(leases)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Zero(t, p.Stats().Open)
+		for i := range 3 {
+			runtime.GC()
+			if opened[i].Value() != nil {
+				t.Error("a value that was closed is still in memory")
+			}
+		}
+		require.NoError(t, p.Close())
+	})
 }
