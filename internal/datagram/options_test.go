@@ -1,6 +1,8 @@
 package datagram
 
 import (
+	"errors"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -30,4 +32,18 @@ func TestMulticastLoopbackIsOffForIPv6Too(t *testing.T) {
 		require.Equal(t, !off, on)
 		require.NoError(t, uc.Close())
 	}
+}
+
+func TestControlIsCalledForASharedPortToo(t *testing.T) {
+	called := false
+	uc, err := Options{ReusePort: true, Control: func(string, string, syscall.RawConn) error {
+		called = true
+		return nil
+	}}.Listen("127.0.0.1:0")
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.NoError(t, uc.Close())
+	require.True(t, called)
 }
