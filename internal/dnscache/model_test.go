@@ -91,7 +91,8 @@ func runCache(t *testing.T, r *rand.Rand) {
 		}
 	}
 	var callers sync.WaitGroup
-	for range 1 + r.IntN(6) {
+	many, clears := 1+r.IntN(6), r.IntN(3) // from here on r is shared
+	for range many {
 		callers.Go(func() {
 			for range 20 {
 				lookUp()
@@ -99,7 +100,7 @@ func runCache(t *testing.T, r *rand.Rand) {
 			}
 		})
 	}
-	for range r.IntN(3) {
+	for range clears {
 		time.Sleep(roll(20000) * time.Millisecond)
 		mu.Lock()
 		cleared = time.Now()
