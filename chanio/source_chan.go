@@ -118,6 +118,14 @@ func (v *sourceView[T]) offer(ctx context.Context, closing <-chan struct{}, x T)
 	return false
 }
 
+// isAhead reports whether values wait that were received from the endpoint: put back, or in a channel of C.
+func (s *Source[T]) isAhead() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.extra
+	return x != nil && (len(x.back) > 0 || x.view != nil && len(x.view.ch) > 0)
+}
+
 // unread puts v in front of the values to receive. If s was closed, v is passed to the Undelivered hook.
 func (s *Source[T]) unread(v T) {
 	s.mu.Lock()

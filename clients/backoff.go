@@ -23,10 +23,10 @@ func ExponentialBackoff(first, most time.Duration, jitter float64) Backoff {
 			first, most, jitter))
 	}
 	return func(failures int) time.Duration {
-		whole := float64(most)
-		if n := float64(first) * math.Pow(2, float64(failures-1)); n < whole {
-			whole = n
+		whole := most
+		if n := float64(first) * math.Pow(2, float64(failures-1)); n < float64(most) {
+			whole = time.Duration(n)
 		}
-		return time.Duration(whole * (1 - jitter*rand.Float64()))
+		return whole - time.Duration(float64(whole)*jitter*rand.Float64())
 	}
 }

@@ -45,7 +45,8 @@ type CallerConfig[R any] struct {
 	Lost time.Duration
 
 	// Push, if not nil, is called with each received value, in order, and reports whether it has consumed the value, as
-	// one that is not a reply. It runs in the Caller's goroutine, so replies wait while it blocks.
+	// one that is not a reply. It runs in the Caller's goroutine, so replies wait while it blocks, and it must not call
+	// Close or Shutdown, which wait for it.
 	Push func(r R) bool
 }
 
@@ -73,6 +74,7 @@ type Caller[R, W any] struct {
 	tags  *CallerTags[R, W] // nil: replies come in order
 	cfg   CallerConfig[R]
 	slots chan struct{} // one for each request without a reply
+	freed chan struct{} // receives a token when a slot has been freed
 	turn  chan struct{} // held while sending: the order of calls is that of requests
 	heard atomic.Uint64 // values received
 
@@ -164,7 +166,7 @@ func newCaller[R, W any](ctx context.Context, d *chanio.Duplex[R, W], tags *Call
 		cl.cfg = *cfg
 	}
 	cl.cfg.complete(tags.max())
-	cl.slots = make(chan struct{}, cl.cfg.MaxOutstanding)
+	cl.slots, cl.freed = make(chan struct{}, cl.cfg.MaxOutstanding), make(chan struct{}, 1)
 	cl.in = d.In.Claim("clients.Caller")
 	go cl.receive(ctx)
 	return cl
@@ -206,7 +208,7 @@ func (cl *Caller[R, W]) deliver(r R) error {
 		return ErrStrayReply
 	}
 	c.reply <- callReply[R]{value: r}
-	<-cl.slots
+	cl.free()
 	return nil
 }
 
@@ -305,11 +307,20 @@ func (cl *Caller[R, W]) awaitEnd(ctx context.Context) error {
 	}
 }
 
-// drain waits for the replies of all requests by acquiring all their slots.
+// free frees the slot of a request.
+func (cl *Caller[R, W]) free() {
+	<-cl.slots
+	select {
+	case cl.freed <- struct{}{}:
+	default:
+	}
+}
+
+// drain waits for the replies of all requests.
 func (cl *Caller[R, W]) drain(ctx context.Context) error {
-	for range cl.cfg.MaxOutstanding {
+	for len(cl.slots) > 0 {
 		select {
-		case cl.slots <- struct{}{}:
+		case <-cl.freed:
 		case <-cl.done:
 			return nil
 		case <-ctx.Done():

@@ -74,18 +74,18 @@ func (cl *Caller[R, W]) notSent(err error) error {
 func (cl *Caller[R, W]) send(ctx context.Context, c *request[R], w W) error {
 	defer cl.d.Out.Cork()()
 	if err := cl.take(ctx, cl.turn); err != nil {
-		<-cl.slots
+		cl.free()
 		return err
 	}
 	defer func() { <-cl.turn }()
 	if err := cl.register(c); err != nil {
-		<-cl.slots
+		cl.free()
 		return err
 	}
 	sent := false
 	defer func() {
 		if !sent && cl.withdraw(c) {
-			<-cl.slots
+			cl.free()
 		}
 	}()
 	if cl.tags != nil {

@@ -38,7 +38,7 @@ func (cl *Caller[R, W]) forget(c *request[R]) {
 	delete(cl.calls, c.id)
 	cl.lost[c.id] = struct{}{}
 	cl.mu.Unlock()
-	<-cl.slots
+	cl.free()
 }
 
 // endsWithout reports whether the Caller ends because the reply to c is lost. The caller holds mu.

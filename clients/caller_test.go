@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -376,6 +377,20 @@ func TestCallerShutdownWaitsForReplies(t *testing.T) {
 		shut.Wait()
 		require.ErrorIs(t, m.Err(), net.ErrClosed)
 	})
+}
+
+func TestCallerShutdownTakesNoTimeForRequestsThatAreOnlyAllowed(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	near, far := typedPipe[string, string](0)
+	m := clients.NewCaller(t.Context(), near, &clients.CallerConfig[string]{MaxOutstanding: math.MaxInt})
+	one := call(t.Context(), m, "one")
+	recv(t, far.In)
+	ended := make(chan error)
+	go func() { ended <- m.Shutdown(ctx) }()
+	require.NoError(t, far.Out.Send(t.Context(), "to one"))
+	require.Equal(t, result{"to one", nil}, <-one)
+	require.NoError(t, <-ended)
 }
 
 func TestCallerShutdownEndsWithCtx(t *testing.T) {

@@ -28,11 +28,14 @@ type Config struct {
 	// The fields below do not apply to DialUnix.
 
 	// LocalAddr is the local address to dial from, in the form host:port. An empty host or port 0 lets the system
-	// choose, as does "".
+	// choose, as does "". With another port, the addresses of the host are tried one after the other.
 	LocalAddr string
 
 	// KeepAlive is both the idle time before the kernel sends the first TCP keep-alive probe and the interval between
-	// probes. The ninth unanswered probe ends the connection. 0 means 15 s; negative turns probes off.
+	// probes. The ninth unanswered probe ends the connection. There are no probes while sent data is unacknowledged:
+	// the kernel sends it again and gives up by itself, on Linux after about 15 minutes or the TCP_USER_TIMEOUT that
+	// Control has set, which also ends a connection to a live peer that does not read for that long. 0 means 15 s;
+	// negative turns probes off.
 	KeepAlive time.Duration
 
 	// Delay enables Nagle's algorithm (it clears TCP_NODELAY): the kernel holds a small segment back while another is

@@ -28,8 +28,12 @@ func (d *dialer) dial(ctx context.Context, addr string, conn *chanio.ConnConfig)
 	if err != nil {
 		return nil, dialError(ctx, "tcp", err)
 	}
+	delay := d.delay
+	if from, ok := nd.LocalAddr.(*net.TCPAddr); ok && from.Port != 0 {
+		delay = -1 // only one attempt at a time can have the port
+	}
 	nc, err := eyeballs[net.Conn]{
-		delay: d.delay,
+		delay: delay,
 		dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			if d.allow != nil {
 				if err := d.allow(to); err != nil {

@@ -880,10 +880,12 @@ func TestG16DNSLookUpLeavesNothingBehindAfterGoexit(t *testing.T) {
 			},
 		})
 		require.NoError(t, err)
+		start := time.Now()
 		var caller sync.WaitGroup
 		caller.Go(func() { _, _ = r.LookupAddrs(context.Background(), "a.test.") })
 		caller.Wait()
 		require.True(t, ended.Load())
+		require.Equal(t, time.Second, time.Since(start), "its ctx has ended at once")
 	})
 }
 

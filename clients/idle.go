@@ -22,12 +22,13 @@ var (
 // it, or unsolicited input is in the socket or in the buffer of In. It is a PoolConfig.Check for request/response
 // protocols. It does not block and consumes nothing from the stream. It cannot detect a peer that vanished without a
 // reset. Below TLS it allows input in the socket, because session tickets may arrive at any time; on a connection
-// without a socket, such as that of [chanio.Pipe], it examines only the buffer.
+// without a socket, such as that of [chanio.Pipe], it examines only the buffer. While a stage owns In, it cannot see
+// what the stage holds, nor input in a TLS record that has been read.
 func CheckIdle(_ context.Context, c *chanio.Conn) error {
 	if deadline.Ended(c.In.Done()) || deadline.Ended(c.Out.Done()) {
 		return errEnded
 	}
-	if c.Buffered() {
+	if c.Buffered() || isBehind(c) {
 		return errUnasked
 	}
 	sc, ok := c.NetConn().(syscall.Conn)
@@ -41,4 +42,26 @@ func CheckIdle(_ context.Context, c *chanio.Conn) error {
 		return errUnasked
 	}
 	return nil
+}
+
+// noWait is a ctx that has ended: a claim with it fails if there is another consumer.
+var noWait = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// isBehind reports whether input lies where c.Buffered does not look: in a TLS record that has been read, or in what a
+// stage has left. While a stage owns In it cannot look there either.
+func isBehind(c *chanio.Conn) bool {
+	up, err := c.In.Acquire(noWait, "clients.CheckIdle")
+	if err != nil {
+		return false
+	}
+	defer up.Release()
+	in := up.Bytes()
+	if record, ok := in.(interface{ FillArrived() bool }); ok {
+		return record.FillArrived()
+	}
+	return len(in.Buffered()) > 0
 }

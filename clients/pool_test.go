@@ -2,6 +2,7 @@ package clients_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"maps"
@@ -15,12 +16,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/tlsconf"
 )
 
 // factory opens numbers, starting with 1, and records which are open.
@@ -797,4 +801,114 @@ func TestCheckIdleSeesAReplyThatNobodyAskedForBehindOneThatWasRead(t *testing.T)
 		require.NoError(t, clients.CheckIdle(t.Context(), c), name)
 		require.NoError(t, c.Close(), name)
 	}
+}
+
+// The end of a long frame is read into its own memory, so a TLS record may hold more than the buffer of In does.
+func TestCheckIdleSeesAReplyInTheRecordOfTheOneThatWasRead(t *testing.T) {
+	cert, roots, err := tlsconf.SelfSigned("127.0.0.1")
+	require.NoError(t, err)
+	ln := tls.NewListener(listen(t), &tls.Config{Certificates: []tls.Certificate{cert}, DynamicRecordSizingDisabled: true})
+	const size = 100_000
+	var more atomic.Int32 // bytes that nobody asked for
+	go func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = nc.Read(make([]byte, 1))
+			_, _ = nc.Write(make([]byte, size+int(more.Load())))
+			defer nc.Close()
+		}
+	}()
+	for _, n := range []int32{0, 8} {
+		more.Store(n)
+		c, err := clients.DialTLS(t.Context(), ln.Addr().String(), &clients.TLSConfig{RootCAs: roots}, nil)
+		require.NoError(t, err)
+		require.NoError(t, c.Out.Send(t.Context(), []byte("?")))
+		_, err = codec.Recv(t.Context(), c.In, codec.Exactly(size, codec.Bytes))
+		require.NoError(t, err)
+		err = clients.CheckIdle(t.Context(), c)
+		if n == 0 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, "nobody asked for")
+			chunk, err := c.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Len(t, chunk, 8, "nothing is consumed")
+		}
+		c.Abort(nil)
+	}
+}
+
+// The channel form receives ahead, and a stage puts back what it has not used.
+func TestCheckIdleSeesWhatWasReceivedAhead(t *testing.T) {
+	for _, live := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := chaniotest.Pipe(0)
+			c := chanio.NewConn(near, nil)
+			defer c.Abort(nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for _, text := range []string{"reply", "another"} {
+				go func() { _, _ = far.Write([]byte(text)) }()
+				synctest.Wait()
+				if text == "reply" {
+					require.Equal(t, text, string(<-c.In.C(ctx)))
+					synctest.Wait()
+					require.NoError(t, clients.CheckIdle(t.Context(), c))
+				}
+			}
+			if !live {
+				cancel()
+				synctest.Wait()
+			}
+			require.True(t, c.Buffered())
+			require.ErrorContains(t, clients.CheckIdle(t.Context(), c), "nobody asked for")
+			if live {
+				return
+			}
+			part, err := codec.Recv(t.Context(), c.In, codec.Exactly(3, codec.Bytes))
+			require.NoError(t, err)
+			require.Equal(t, "ano", string(part))
+			require.ErrorContains(t, clients.CheckIdle(t.Context(), c), "nobody asked for")
+			rest, err := c.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "ther", string(rest))
+			require.False(t, c.Buffered())
+			require.NoError(t, clients.CheckIdle(t.Context(), c))
+		})
+	}
+}
+
+func TestPoolKeepsNoMemoryOfWhatHasExpired(t *testing.T) {
+	type value struct{ _ [1 << 10]byte }
+	var opened []weak.Pointer[value]
+	synctest.Test(t, func(t *testing.T) {
+		p := clients.NewPool(func(context.Context) (*value, error) {
+			v := new(value)
+			opened = append(opened, weak.Make(v))
+			return v, nil
+		}, func(*value) {}, nil)
+		var leases []*clients.Lease[*value]
+		for range 3 {
+			l, err := p.Get(t.Context())
+			require.NoError(t, err)
+			leases = append(leases, l)
+		}
+		for _, l := range leases {
+			l.Release()
+		}
+		clear(leases)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Zero(t, p.Stats().Open)
+		for i := range 3 {
+			runtime.GC()
+			if opened[i].Value() != nil {
+				t.Error("a value that was closed is still in memory")
+			}
+		}
+		require.NoError(t, p.Close())
+	})
 }

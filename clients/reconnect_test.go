@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -398,6 +399,12 @@ func TestBackoffFollowsItsFormula(t *testing.T) {
 		seen[d] = true
 	}
 	require.Greater(t, len(seen), 900)
+	for _, jitter := range []float64{0, 0.5, 1} {
+		endless := clients.ExponentialBackoff(time.Second, math.MaxInt64, jitter)
+		for _, n := range []int{35, 63, 64, 65, 2000, math.MaxInt} {
+			require.Positive(t, endless(n), "a pause never wraps around")
+		}
+	}
 	require.Panics(t, func() { clients.ExponentialBackoff(0, time.Second, 0) })
 	require.Panics(t, func() { clients.ExponentialBackoff(2, 1, 0) })
 	require.Panics(t, func() { clients.ExponentialBackoff(1, 2, 1.5) })

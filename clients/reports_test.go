@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -343,4 +344,28 @@ func TestWhatAPeerSendsBeforeItClosesIsReceived(t *testing.T) {
 	require.Equal(t, "moved to 192.0.2.1", line)
 	_, err = c.In.Recv(t.Context())
 	require.Error(t, err)
+}
+
+// Values kept ready are replaced when their lifetime is over, without any demand (brettwooldridge/HikariCP 1830).
+func TestPoolReplacesWhatIsKeptReadyAtTheEndOfItsLifetime(t *testing.T) {
+	cfg := clients.PoolConfig[int]{MaxOpen: 3, MinIdle: 2, MaxLifetime: time.Minute, IdleTimeout: -1}
+	pooling(t, &factory{}, cfg, func(t *testing.T, p *clients.Pool[int]) {
+		for range 60 {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Equal(t, 2, p.Stats().Idle)
+		}
+		require.Greater(t, p.Stats().Expired, uint64(100))
+	})
+}
+
+// Some SOCKS servers send only the first bytes of a refusal and then nothing (romis2012/python-socks 46).
+func TestSOCKS5UnderstandsARefusalWithoutAnAddress(t *testing.T) {
+	for _, reply := range []string{"\x05\x05", "\x05\x05\x00", "\x05\x05\x00\x01"} {
+		proxy := &peers{play: script([2]string{"\x05\x01\x00", "\x05\x00"}, [2]string{"\x05\x01\x00\x03\x06a.test\x00\x50", reply})}
+		_, err := (&clients.SOCKS5{Addr: "proxy:1080"}).DialThrough(t.Context(), "a.test:80", nil, proxy.dial)
+		require.ErrorIs(t, err, syscall.ECONNREFUSED)
+		require.ErrorAs(t, err, new(*clients.ProxyError))
+		proxy.playing.Wait()
+	}
 }

@@ -98,3 +98,16 @@ func mustStatic(t *testing.T, addr string) Resolver {
 	require.NoError(t, err)
 	return r
 }
+
+func TestSOCKS4UserHas255BytesAtMost(t *testing.T) {
+	for size, want := range map[int]string{255: "", 256: "more than 255 bytes"} {
+		p := &SOCKS4{Addr: startSOCKS4(t, 2+2+4+size+1, 0, socks4Granted, 0, 0, 0, 0, 0, 0), User: strings.Repeat("u", size)}
+		c, err := DialTCP(t.Context(), "192.0.2.1:80", &Config{Proxy: p})
+		if want != "" {
+			require.ErrorContains(t, err, want)
+			continue
+		}
+		require.NoError(t, err)
+		c.Abort(nil)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
@@ -253,4 +254,42 @@ func TestG16ACallbackOfTLSThatPanicsEndsTheConnection(t *testing.T) {
 		<-c.Done()
 		server.playing.Wait()
 	}
+}
+
+// ownContext is a context that package context has to watch with a goroutine.
+type ownContext struct {
+	context.Context
+	done chan struct{}
+}
+
+func (c *ownContext) Done() <-chan struct{} { return c.done }
+
+func TestUpgradeTLSLeavesNothingWithItsCtx(t *testing.T) {
+	chaniotest.NoLeak(t)
+	port, roots, _ := tlsEcho(t, "a.test")
+	c, err := clients.DialTCP(t.Context(), "127.0.0.1:"+port, nil)
+	require.NoError(t, err)
+	ctx := &ownContext{context.Background(), make(chan struct{})} // never ends
+	up, err := clients.UpgradeTLS(ctx, c, "a.test", &clients.TLSConfig{RootCAs: roots}, nil)
+	require.NoError(t, err)
+	requireEcho(t, up, "")
+	require.NoError(t, up.Close())
+}
+
+func TestDialUnixFailsAsItsHandshakeDoes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer ln.Close()
+	go func() {
+		for nc, err := ln.Accept(); err == nil; nc, err = ln.Accept() {
+			_ = nc.Close()
+		}
+	}()
+	c, err := clients.DialUnix(t.Context(), path, &clients.Config{TLS: &clients.TLSConfig{ServerName: "a.test"}})
+	require.ErrorContains(t, err, "tls handshake unix")
+	require.NotErrorIs(t, err, io.EOF)
+	require.Nil(t, c)
 }

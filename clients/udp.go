@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"syscall"
@@ -89,12 +90,7 @@ func (cfg *UDPConfig) datagram() datagram.Config {
 	}
 }
 
-func (cfg *UDPConfig) timeout() time.Duration {
-	if cfg.Timeout == 0 {
-		return defaultTimeout
-	}
-	return cfg.Timeout
-}
+func (cfg *UDPConfig) timeout() time.Duration { return cmp.Or(cfg.Timeout, defaultTimeout) }
 
 // DialUDP returns a UDP socket connected to addr, in the form host:port. The caller must close it. Connecting sends
 // nothing, so an absent peer is not detected. If the host has several addresses, DialUDP uses the first one to which

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -196,4 +198,21 @@ func TestUDPOverIPv6(t *testing.T) {
 	require.ErrorContains(t, err, "65527")
 	p = chanio.Packet{Addr: netip.MustParseAddrPort("127.0.0.1:9"), Data: big}
 	require.ErrorIs(t, server.Out.Send(t.Context(), p), syscall.EMSGSIZE, "the limit is that of the address")
+}
+
+func TestDialUDPTimeoutIsWhatTheConfigSays(t *testing.T) {
+	silent := clients.ResolverFunc(func(ctx context.Context, _ string) ([]netip.Addr, error) {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	})
+	for timeout, want := range map[time.Duration]time.Duration{0: 30 * time.Second, time.Second: time.Second, -1: time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			start := time.Now()
+			_, err := clients.DialUDP(ctx, "a.test:1", &clients.UDPConfig{Resolver: silent, Timeout: timeout})
+			require.Error(t, err)
+			require.Equal(t, want, time.Since(start))
+		})
+	}
 }

@@ -23,8 +23,8 @@ type UnixgramConfig struct {
 	// more permissions than these. 0 leaves them to the umask.
 	Mode fs.FileMode
 
-	// MaxDatagram is the largest payload, in bytes, that is received whole. 0 means 256 KiB. A buffer of that size is
-	// borrowed while a datagram is received.
+	// MaxDatagram is the largest payload, in bytes, that is received whole, at most 1 GiB. 0 means 256 KiB. A buffer of
+	// that size is borrowed while a datagram is received.
 	MaxDatagram int
 
 	// KeepTruncated delivers the first MaxDatagram bytes of larger datagrams. By default they are dropped, because a

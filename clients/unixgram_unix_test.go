@@ -3,6 +3,7 @@
 package clients_test
 
 import (
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -29,4 +30,6 @@ func TestDialUnixgramHeedsItsConfig(t *testing.T) {
 	require.NoError(t, c.Close())
 	_, err = os.Lstat(own)
 	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = clients.DialUnixgram(filepath.Join(dir, "server"), &clients.UnixgramConfig{MaxDatagram: math.MaxInt})
+	require.ErrorContains(t, err, "MaxDatagram is at most 1073741824", "no buffer can have that size")
 }

@@ -68,8 +68,10 @@ type Config struct {
 	FirstByte time.Duration
 
 	// KeepAlive is both the idle time before the kernel sends the first TCP keep-alive probe and the interval between
-	// probes. The ninth unanswered probe ends the connection. 0 means 15 s; negative turns probes off. It has no effect
-	// on connections other than TCP.
+	// probes. The ninth unanswered probe ends the connection. There are no probes while sent data is unacknowledged:
+	// the kernel sends it again and gives up by itself, on Linux after about 15 minutes or the TCP_USER_TIMEOUT that
+	// Control has set, which also ends a connection to a live peer that does not read for that long. 0 means 15 s;
+	// negative turns probes off. It has no effect on connections other than TCP.
 	KeepAlive time.Duration
 
 	// Delay enables Nagle's algorithm (it clears TCP_NODELAY): the kernel holds a small segment back while another is

@@ -507,6 +507,34 @@ func TestSetALPNLeavesTheProtocolsOfAChosenConfiguration(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
+// A chosen configuration takes the place of Base, whose protocols are not its own.
+func TestSetALPNSetsTheProtocolsOfAChosenConfigurationThatNamesNone(t *testing.T) {
+	secure, config := signed(t)
+	config.NextProtos = []string{"base", "b"}
+	base := &tls.Config{NextProtos: []string{"base"}}
+	with := *secure
+	with.Base = base
+	for want, chosen := range map[string]*tls.Config{"base": nil, "b": {}} {
+		base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return chosen, nil }
+		ln := listenTLS(t, &with, nil)
+		require.NoError(t, ln.SetALPN("b"))
+		serveOn(t, t.Context(), ln, echo)
+		c, err := tls.Dial("tcp", ln.Addr().String(), config)
+		require.NoError(t, err)
+		require.Equal(t, want, c.ConnectionState().NegotiatedProtocol)
+		require.NoError(t, c.Close())
+	}
+}
+
+func TestSetALPNFailsWithoutTheFiles(t *testing.T) {
+	secure, _ := signed(t)
+	certPEM, keyPEM := pemOf(t, secure.Certificates[0])
+	certFile := file(t, "cert.pem", certPEM)
+	ln := listenTLS(t, &servers.TLSConfig{CertFile: certFile, KeyFile: file(t, "key.pem", keyPEM)}, nil)
+	require.NoError(t, os.Remove(certFile))
+	require.ErrorIs(t, ln.SetALPN("x"), os.ErrNotExist)
+}
+
 // Files that can no longer be read are logged, also if a protocol server has set its ALPN.
 func TestG20SetALPNKeepsTheLogger(t *testing.T) {
 	secure, _ := signed(t)

@@ -2,6 +2,7 @@ package servers_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -165,4 +166,23 @@ func TestG1AForeignListenerThatFailsWithEOFIsNoCleanEnd(t *testing.T) {
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.NotErrorIs(t, err, io.EOF)
 	}
+}
+
+// unclosable is a listener whose Close fails.
+type unclosable struct{ net.Listener }
+
+var errUnclosable = errors.New("cannot be closed")
+
+func (l unclosable) Close() error {
+	_ = l.Listener.Close()
+	return errUnclosable
+}
+
+func TestClosingConnsFailsAsTheListenerBelowDoes(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ln, err := servers.Listen(unclosable{nl}, nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, ln.Conns.Close(), errUnclosable)
+	require.NoError(t, ln.Close(), "nothing is left to wait for")
 }

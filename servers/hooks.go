@@ -73,10 +73,13 @@ func (o *observer) released(c *chanio.Conn) {
 	}
 }
 
-func (o *observer) returned(c *chanio.Conn, err error) {
-	if f := o.cfg.Hooks.Returned; f != nil {
-		_ = o.call("Hooks.Returned", c, func() { f(c, err) })
+// returned returns the panic of the hook, or nil.
+func (o *observer) returned(c *chanio.Conn, err error) error {
+	f := o.cfg.Hooks.Returned
+	if f == nil {
+		return nil
 	}
+	return o.call("Hooks.Returned", nil, func() { f(c, err) })
 }
 
 func (o *observer) handshakeFailed(peer net.Addr, err error) {

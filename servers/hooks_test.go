@@ -321,3 +321,42 @@ func TestClosedMayWaitForGoroutinesOfTheHandler(t *testing.T) {
 		})
 	}
 }
+
+// sealed is an error that panics when it is unwrapped.
+type sealed struct{}
+
+func (*sealed) Error() string { return "sealed" }
+func (*sealed) Unwrap() error { panic("unwrap") }
+
+// The ctx of a handler ends before Hooks.Closed is called, also if a hook or the error of the handler panics.
+func TestClosedMayWaitForGoroutinesOfItsHandler(t *testing.T) {
+	for name, c := range map[string]struct {
+		returned func(*chanio.Conn, error)
+		handle   func() error
+	}{
+		"returned": {func(*chanio.Conn, error) { panic("returned") }, func() error { return nil }},
+		"error":    {nil, func() error { return &sealed{} }},
+		"handler":  {nil, func() error { panic("handler") }},
+		"none":     {nil, func() error { return nil }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			helped := make(chan struct{})
+			ln, connect := listenInMemory(t, &servers.Config{Hooks: &servers.Hooks{
+				Returned: c.returned, Closed: func(*chanio.Conn) { <-helped },
+			}})
+			result := serveOn(t, t.Context(), ln, func(ctx context.Context, _ *chanio.Conn) error {
+				go func() {
+					<-ctx.Done()
+					close(helped)
+				}()
+				return c.handle()
+			})
+			nc := connect()
+			_, err := nc.Read(make([]byte, 1))
+			require.Error(t, err, name)
+			require.NoError(t, nc.Close())
+			require.NoError(t, ln.Close(), name)
+			require.NoError(t, <-result)
+		})
+	}
+}

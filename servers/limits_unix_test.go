@@ -156,3 +156,29 @@ func dropPrivilege(t testing.TB) {
 		require.NoError(t, syscall.Setuid(65534))
 	}
 }
+
+func TestHandOverFailsWithoutDescriptors(t *testing.T) {
+	out, err := child(t, "TestChildHandsOverWithoutDescriptors").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func TestChildHandsOverWithoutDescriptors(t *testing.T) {
+	skipUnlessChild(t)
+	ln := listen(t, nil)
+	var was syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was))
+	low := was
+	low.Cur = 3
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
+	cmd := exec.Command("true")
+	_, errFile := ln.File()
+	errHandOver := servers.HandOver(cmd, ln)
+	_, errUnix := servers.ListenUnix(filepath.Join(os.TempDir(), "weir-without-descriptors"), nil)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was))
+	require.ErrorIs(t, errFile, syscall.EMFILE)
+	require.ErrorIs(t, errHandOver, syscall.EMFILE)
+	require.ErrorIs(t, errUnix, syscall.EMFILE)
+	require.Nil(t, cmd.Process)
+	serveOn(t, t.Context(), ln, echo)
+	require.Equal(t, "hello", say(t, dial(t, ln), "hello"), "nothing has changed")
+}

@@ -99,7 +99,7 @@ func (l *Listener) listenOn(nl net.Listener) {
 // of its Base. Protocol servers call it to announce what they speak. It must be called before the first connection is
 // requested and fails later. Without TLS it does nothing.
 func (l *Listener) SetALPN(protocols ...string) error {
-	if l.secure == nil || len(l.secure.ALPN) > 0 || l.secure.Base != nil && len(l.secure.Base.NextProtos) > 0 {
+	if l.secure == nil || len(l.secure.ALPN) > 0 {
 		return nil
 	}
 	with := *l.secure

@@ -13,11 +13,10 @@ type member struct {
 	header *ProxyHeader // of its balancer, or nil
 
 	// Guarded by the mutex of the Listener.
-	holds    hold          // reasons why a shutdown waits for it
-	counts   hold          // reasons why it has a place; the hooks for its release are none
-	since    time.Time     // when it was delivered
-	farewell *time.Timer   // asks it to finish later in a shutdown, or nil
-	told     chan struct{} // closed when the hooks have run for its release; nil unless its handler waits
+	holds    hold        // reasons why a shutdown waits for it
+	counts   hold        // reasons why it has a place; the hooks for its release are none
+	since    time.Time   // when it was delivered
+	farewell *time.Timer // asks it to finish later in a shutdown, or nil
 }
 
 // hold is a set of reasons why a connection is not over.
@@ -77,10 +76,7 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 	if m == nil {
 		return
 	}
-	if m.holds &^= h; h == opened && m.told != nil {
-		close(m.told)
-	}
-	if m.holds != 0 {
+	if m.holds &^= h; m.holds != 0 {
 		return
 	}
 	if m.farewell != nil {
@@ -88,19 +84,6 @@ func (l *Listener) drop(c *chanio.Conn, h hold) {
 	}
 	delete(l.live, c)
 	l.check()
-}
-
-// awaitHooks waits until the hooks for the release of c have run. c must have been released.
-func (l *Listener) awaitHooks(c *chanio.Conn) {
-	l.mu.Lock()
-	m := l.live[c]
-	if m == nil || m.holds&opened == 0 {
-		l.mu.Unlock()
-		return
-	}
-	m.told = make(chan struct{})
-	l.mu.Unlock()
-	<-m.told
 }
 
 // tell asks a connection to finish: at once if it has sent anything or has been silent for FirstByte, otherwise after

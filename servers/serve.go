@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -150,29 +151,30 @@ func (l *Listener) handled(contexts *contexts, ctx *leanctx.Context, conn *chani
 	l.uncount(conn, handled)
 	cancel := func() { contexts.drop(ctx) }
 	defer cancel()
-	l.returned(conn, err)
-	panicked := l.judge(ctx, conn, err)
+	panicked := cmp.Or(l.returned(conn, err), l.judge(ctx, conn, err))
 	if cause := l.abortCause(); cause != nil { // the handler returned before the abort
 		conn.Abort(cause)
 	}
 	undrained := finish(conn, panicked, cancel)
-	l.awaitHooks(conn)
 	if err == nil {
 		l.reportUndrained(conn, undrained)
 	}
 }
 
 // judge logs the error of a handler, and returns the panic in it, or nil. The error may panic itself, such as a nil
-// pointer with an Unwrap method; the connection is then aborted as if its handler had.
-func (o *observer) judge(ctx context.Context, conn *chanio.Conn, err error) (panicked *chanio.PanicError) {
+// pointer with an Unwrap method, which counts as a panic of the handler.
+func (o *observer) judge(ctx context.Context, conn *chanio.Conn, err error) error {
 	if err == nil || isCause(ctx, err) {
 		return nil
 	}
-	unsound := o.call("error of a handler", conn, func() {
+	var panicked *chanio.PanicError
+	unsound := o.call("error of a handler", nil, func() {
 		errors.As(err, &panicked)
 		o.report(conn, ignore(ctx, err))
 	})
-	errors.As(unsound, &panicked)
+	if panicked == nil {
+		return unsound
+	}
 	return panicked
 }
 
@@ -183,7 +185,7 @@ func isCause(ctx context.Context, err error) bool {
 }
 
 // finish ends a connection whose handler returned or panicked. It returns why some output was not sent.
-func finish(conn *chanio.Conn, panicked *chanio.PanicError, cancel func()) (undrained error) {
+func finish(conn *chanio.Conn, panicked error, cancel func()) (undrained error) {
 	if panicked != nil {
 		conn.Out.OnDone(cancel) // Abort runs Hooks.Closed, which may wait for goroutines of the handler
 		conn.Abort(panicked)

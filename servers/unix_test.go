@@ -266,6 +266,8 @@ func TestUnixTheSocketOfAnotherIsNotRemovedAtClose(t *testing.T) {
 	require.NoError(t, os.Rename(path, path+".old")) // another process has moved it
 	other := listenUnix(t, path, nil)
 	require.NoError(t, ln.Close())
+	_, err := net.Dial("unix", path+".old")
+	require.ErrorIs(t, err, syscall.ECONNREFUSED, "the socket is closed")
 	serveOn(t, t.Context(), other, echo)
 	require.Equal(t, "hello", say(t, dialUnix(t, path), "hello"))
 }

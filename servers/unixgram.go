@@ -17,9 +17,9 @@ type UnixgramConfig struct {
 	// server's own user.
 	Mode fs.FileMode
 
-	// MaxDatagram is the largest payload, in bytes, that is received whole. 0 means 256 KiB, which exceeds what a
-	// socket with Linux's default write buffer can send. A buffer of that size is borrowed while a datagram is
-	// received.
+	// MaxDatagram is the largest payload, in bytes, that is received whole, at most 1 GiB. 0 means 256 KiB, which
+	// exceeds what a socket with Linux's default write buffer can send. A buffer of that size is borrowed while a
+	// datagram is received.
 	MaxDatagram int
 
 	// KeepTruncated delivers the first MaxDatagram bytes of larger datagrams. By default they are dropped, because a

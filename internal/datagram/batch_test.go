@@ -396,3 +396,15 @@ func TestASegmentSizeNeedsNoPaddingBehindIt(t *testing.T) {
 	require.Equal(t, 1200, c.segment(syscall.CmsgLen(4)))
 	require.Zero(t, c.segment(syscall.CmsgLen(4)-1))
 }
+
+func TestOneCallTakesABoundedNumberOfMessages(t *testing.T) {
+	c, to := open(t, Config{}), addrPortOf(plainSocket(t).LocalAddr())
+	q := &queue{}
+	for range 2 * queueSize {
+		q.add(to, nil) // empty datagrams are not joined
+	}
+	n, err := c.out.w.write(q, true)
+	require.NoError(t, err)
+	require.LessOrEqual(t, n, queueSize)
+	require.Positive(t, n)
+}

@@ -532,3 +532,16 @@ func TestTheLimitIsThatOfTheFamilyOfTheAddress(t *testing.T) {
 		require.ErrorIs(t, err, errNoAddr)
 	}
 }
+
+func TestAbortDropsWhatIsHeld(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		c, to := open(t, cfg), plainSocket(t)
+		defer c.Out.Cork()()
+		for range 3 {
+			require.NoError(t, c.Out.Send(t.Context(), chanio.Packet{Addr: addrPortOf(to.LocalAddr()), Data: []byte("x")}))
+		}
+		require.Equal(t, 3, c.Out.Describe().Queued)
+		c.Out.Abort(nil)
+		require.Zero(t, c.Out.Describe().Queued)
+	})
+}

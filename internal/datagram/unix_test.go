@@ -253,3 +253,11 @@ func TestDropReadsUntilNothingIsQueued(t *testing.T) {
 		return err
 	}), syscall.EAGAIN)
 }
+
+// A sender that gets its turn after the end is refused.
+func TestUnixRefusesASenderWhoseTurnComesAfterTheEnd(t *testing.T) {
+	c := openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	why := errors.New("why")
+	c.Out.Abort(why)
+	require.Equal(t, why, c.PacketSocket.(*UnixConn).out.write(&chanio.UnixPacket{Addr: c.LocalAddr()}, false))
+}
