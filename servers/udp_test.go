@@ -88,8 +88,13 @@ func TestUDPErrorsSayWhatToDo(t *testing.T) {
 		return &net.OpError{Op: "listen", Err: fs.ErrPermission} // the error for a port below 1024
 	}})
 	require.ErrorContains(t, err, "choose a higher one")
-	_, err = servers.ListenUDP(":0", &servers.UDPConfig{TTL: 4711})
-	require.ErrorIs(t, err, syscall.EINVAL)
+	for _, cfg := range []servers.UDPConfig{
+		{TTL: 4711}, {TTL: 256}, {TTL: -1}, {TOS: 256}, {MulticastTTL: 256}, {ReadBuffer: -1}, {WriteBuffer: -1},
+	} {
+		_, err = servers.ListenUDP(":0", &cfg)
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.ErrorContains(t, err, "not from 0 to")
+	}
 }
 
 func TestUDPRefusesWhatCannotBeSent(t *testing.T) {

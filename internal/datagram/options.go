@@ -3,6 +3,8 @@ package datagram
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -30,6 +32,9 @@ type Options struct {
 
 // Listen binds a socket to addr, in the form host:port.
 func (o Options) Listen(addr string) (*net.UDPConn, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	lc := net.ListenConfig{Control: o.control}
 	pc, err := lc.ListenPacket(context.Background(), network(addr), addr)
 	if err != nil {
@@ -40,6 +45,9 @@ func (o Options) Listen(addr string) (*net.UDPConn, error) {
 
 // Dial connects a socket to addr, from local if that is not nil.
 func (o Options) Dial(ctx context.Context, addr string, local *net.UDPAddr) (*net.UDPConn, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	d := net.Dialer{Control: o.control}
 	if local != nil {
 		d.LocalAddr = local
@@ -49,6 +57,23 @@ func (o Options) Dial(ctx context.Context, addr string, local *net.UDPAddr) (*ne
 		return nil, err
 	}
 	return o.apply(nc.(*net.UDPConn))
+}
+
+// check rejects numbers that the system would truncate.
+func (o Options) check() error {
+	for _, option := range [...]struct {
+		name       string
+		value, max int
+	}{
+		{"TTL", o.TTL, math.MaxUint8}, {"TOS", o.TOS, math.MaxUint8}, {"MulticastTTL", o.MulticastTTL, math.MaxUint8},
+		{"ReadBuffer", o.ReadBuffer, math.MaxInt32}, {"WriteBuffer", o.WriteBuffer, math.MaxInt32},
+	} {
+		if option.value < 0 || option.value > option.max {
+			err := fmt.Errorf("%s is %d, not from 0 to %d: %w", option.name, option.value, option.max, syscall.EINVAL)
+			return &net.OpError{Op: "set", Net: "udp", Err: err}
+		}
+	}
+	return nil
 }
 
 // network returns udp4 for an IPv4 address, because the net package opens even 0.0.0.0 for both families.
