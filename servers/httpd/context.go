@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,12 +205,19 @@ func (w *watch) startLocked(c *conn) {
 	ctx, stop := context.WithCancel(c.io)
 	done := make(chan struct{})
 	w.waits = &waits{stop, done}
-	_ = c.setReadDeadline(c.readDeadline())
 	go func() { // end waits for it
 		defer close(done)
-		err := c.src.Fill(ctx, 1)
-		if err != nil && ctx.Err() == nil {
-			c.clientGone(x, err)
+		for {
+			_ = c.setReadDeadline(time.Time{}) // that of the handler is for the body, which has ended
+			err := c.src.Fill(ctx, 1)
+			switch {
+			case err == nil, ctx.Err() != nil:
+				return
+			case errors.Is(err, os.ErrDeadlineExceeded) && chanio.Resumable(ctx, err): // the handler has set another one
+			default:
+				c.clientGone(x, err)
+				return
+			}
 		}
 	}()
 }
