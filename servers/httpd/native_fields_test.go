@@ -1,0 +1,66 @@
+package httpd
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestFieldsOfANativeReplyStayWhenAnHTTPHandlerWritesIt(t *testing.T) {
+	native, over := startNative(t, func(_ context.Context, x Exchange) error {
+		if err := x.Set("X-A", "a"); err != nil {
+			return err
+		}
+		if err := x.Set("X-A", ""); err != nil {
+			return err
+		}
+		if err := x.AddTrailer("X-T", "t"); err != nil {
+			return err
+		}
+		w, _ := x.HTTP()
+		w.Header().Set("X-B", "b")
+		_, err := io.WriteString(w, "hello")
+		return err
+	}, nil)
+	for _, addr := range []string{native, over} {
+		replies, ended := talk(t, addr, getLine, http.MethodGet)
+		require.Len(t, replies, 1)
+		require.False(t, ended)
+		require.Equal(t, []string{"a", ""}, replies[0].header["X-A"])
+		require.Equal(t, "b", replies[0].header.Get("X-B"))
+		require.Equal(t, "hello", replies[0].body)
+		require.Equal(t, "t", replies[0].trailer.Get("X-T"))
+	}
+}
+
+func TestFieldsOfANativeReplyStayWhenItsHandlerFails(t *testing.T) {
+	native, over := startNative(t, func(_ context.Context, x Exchange) error {
+		if err := x.Set("Www-Authenticate", "Basic"); err != nil {
+			return err
+		}
+		return refusef(http.StatusUnauthorized, "who are you?")
+	}, nil)
+	for _, addr := range []string{native, over} {
+		replies, _ := talk(t, addr, getLine, http.MethodGet)
+		require.Len(t, replies, 1)
+		require.Equal(t, http.StatusUnauthorized, replies[0].status)
+		require.Equal(t, "Basic", replies[0].header.Get("Www-Authenticate"))
+	}
+}
+
+func TestFieldWithoutANameIsInNoNativeRequest(t *testing.T) {
+	native, over := startNative(t, func(_ context.Context, x Exchange) error {
+		if x.Header("") != "" || x.HeaderBorrowed("") != nil {
+			return refusef(http.StatusBadRequest, "there is one")
+		}
+		return x.Reply(http.StatusOK, "", nil)
+	}, nil)
+	for _, addr := range []string{native, over} {
+		replies, _ := talk(t, addr, getLine, http.MethodGet)
+		require.Len(t, replies, 1)
+		require.Equal(t, http.StatusOK, replies[0].status)
+	}
+}
