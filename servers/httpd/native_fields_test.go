@@ -64,3 +64,20 @@ func TestFieldWithoutANameIsInNoNativeRequest(t *testing.T) {
 		require.Equal(t, http.StatusOK, replies[0].status)
 	}
 }
+
+func TestConfigErrorAnswersForANativeHandlerThatHasLookedForABody(t *testing.T) {
+	native, over := startNative(t, func(ctx context.Context, x Exchange) error {
+		if _, err := x.ReadBody(ctx, 10); err != nil {
+			return err
+		}
+		return refusef(http.StatusForbidden, "no")
+	}, &Config{Error: func(w http.ResponseWriter, r *http.Request, _ error) {
+		http.Error(w, r.Method, http.StatusTeapot)
+	}})
+	for _, addr := range []string{native, over} {
+		replies, _ := talk(t, addr, getLine, http.MethodGet)
+		require.Len(t, replies, 1)
+		require.Equal(t, http.StatusTeapot, replies[0].status)
+		require.Equal(t, "GET\n", replies[0].body)
+	}
+}

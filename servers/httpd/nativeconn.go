@@ -175,6 +175,7 @@ func (e *exchange) continueThen(x Exchange) error {
 
 // fail answers a request whose handler has returned err.
 func (e *exchange) fail(x Exchange, err error) {
+	e.reading = e.reading && e.resp.body != nil // without a body the head is still there
 	begun := e.resp.wroteHeader || e.w != nil && e.w.wroteHeader
 	if begun || e.reading && e.w == nil {
 		if !begun {
