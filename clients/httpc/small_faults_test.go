@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -110,4 +111,51 @@ func TestCurlOfAFileThatHasBecomeEmpty(t *testing.T) {
 // proxyAt returns a Config.Proxy for the proxy at a URL.
 func proxyAt(address string) func(*http.Request) (*url.URL, error) {
 	return func(*http.Request) (*url.URL, error) { return url.Parse(address) }
+}
+
+func TestAnnouncedTrailersAreThoseThatAreAllowed(t *testing.T) {
+	s := raw(t, says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Length, X-T, a b\r\n\r\n0\r\nContent-Length: 5\r\nX-T: t\r\n\r\n"))
+	r, err := newClient(t, nil).RoundTrip(newRequest(t, http.MethodGet, s.url, nil))
+	require.NoError(t, err)
+	require.Equal(t, http.Header{"X-T": nil}, r.Trailer)
+	_, err = r.Body.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+	require.Equal(t, http.Header{"X-T": {"t"}}, r.Trailer)
+	require.NoError(t, r.Body.Close())
+}
+
+// TestConnectionOfHTTP2ThatHasBeenIdleLongestMakesRoom uses three servers with room for two connections.
+func TestConnectionOfHTTP2ThatHasBeenIdleLongestMakesRoom(t *testing.T) {
+	for range 8 { // the connections have no order
+		a, b, other := framed(t, []answer{answers200}), framed(t, []answer{answers200}), framed(t, []answer{answers200})
+		c := newClient(t, &Config{Protocols: h2c(), MaxConns: 2})
+		for _, s := range []*rawServer{a, b, a, other, a} {
+			status, _ := text(t, c, s.url)
+			require.Equal(t, http.StatusOK, status)
+		}
+		require.Equal(t, []int{1, 1, 1}, []int{a.accepted(), b.accepted(), other.accepted()})
+	}
+}
+
+// TestShutdownOfTheClientEndsWithItsCtxOverEitherVersion shuts down while the body of a response is awaited.
+func TestShutdownOfTheClientEndsWithItsCtxOverEitherVersion(t *testing.T) {
+	overBoth(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}, func(t *testing.T, c *Client, base string) {
+		resp, err := c.Get(t.Context(), base)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		down := make(chan error, 1)
+		go func() { down <- c.Shutdown(ctx) }()
+		select {
+		case err := <-down:
+			require.ErrorIs(t, err, context.Canceled)
+		case <-time.After(testPatience):
+			t.Fatal("Shutdown does not return")
+		}
+		_, err = resp.Bytes(t.Context())
+		require.Error(t, err)
+	})
 }
