@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,4 +81,29 @@ func TestConfigErrorAnswersForANativeHandlerThatHasLookedForABody(t *testing.T) 
 		require.Equal(t, http.StatusTeapot, replies[0].status)
 		require.Equal(t, "GET\n", replies[0].body)
 	}
+}
+
+func TestConfigContinueIsAskedBeforeANativeHandler(t *testing.T) {
+	accept := make(chan bool, 1)
+	native, over := startNative(t, func(ctx context.Context, x Exchange) error {
+		_, r := x.HTTP() // which appears to have been called before
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		w, _ := x.HTTP()
+		_, err = w.Write(body)
+		return err
+	}, &Config{Continue: func(http.ResponseWriter, *http.Request) bool { return <-accept }})
+	const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+	for _, addr := range []string{native, over} {
+		accept <- true
+		got := rawReply(t, addr, head+"hello")
+		require.Equal(t, "HTTP/1.1 100 Continue", statusLine(got))
+		require.Contains(t, got, "HTTP/1.1 200 OK")
+		require.True(t, strings.HasSuffix(got, "\r\n\r\nhello"), got)
+		accept <- false
+		require.Equal(t, "HTTP/1.1 417 Expectation Failed", statusLine(rawReply(t, addr, head)))
+	}
+	require.Empty(t, accept)
 }
