@@ -50,3 +50,33 @@ func TestContextThatNobodyHasAskedEndsWithItsRequest(t *testing.T) {
 		<-r.Context().Done()
 	}
 }
+
+// TestFrameworksMayStillAskForCloseNotify uses a method that a gin.ResponseWriter, for example, requires.
+func TestFrameworksMayStillAskForCloseNotify(t *testing.T) {
+	gone := make(chan bool, 1)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		closed := w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case gone <- <-closed:
+		case <-time.After(patience):
+		}
+	})
+	native := NewNative(func(_ context.Context, x Exchange) error {
+		handler.ServeHTTP(x.HTTP())
+		return nil
+	}, nil)
+	for _, addr := range []string{start(t, handler, nil), startWith(t, native)} {
+		for version, client := range clients(t) {
+			ctx, leave := context.WithCancel(t.Context())
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr, nil)
+			require.NoError(t, err)
+			resp, err := client.Do(r)
+			require.NoError(t, err)
+			require.Empty(t, gone)
+			leave()
+			require.NoError(t, resp.Body.Close())
+			require.True(t, awaitIn(t, gone), version)
+		}
+	}
+}
