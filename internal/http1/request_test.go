@@ -185,6 +185,7 @@ var inputs = []struct {
 	{"15 IPv6 without brackets", "GET / HTTP/1.1\r\nHost: ::1\r\n\r\n", 400},
 	{"15 IPv6 open", "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400},
 	{"15 no address in brackets", "GET / HTTP/1.1\r\nHost: [a]\r\n\r\n", 400},
+	{"15 IPv4 within IPv6", "GET / HTTP/1.1\r\nHost: [::ffff:192.0.2.1]:80\r\n\r\n", 0},
 	{"15 something behind the bracket", "GET / HTTP/1.1\r\nHost: [::1]a\r\n\r\n", 400},
 	{"15 obs-text", "GET / HTTP/1.1\r\nHost: \xc3\xa4\r\n\r\n", 400},
 	{"15 percent", "GET / HTTP/1.1\r\nHost: a%20b\r\n\r\n", 0},
