@@ -159,3 +159,25 @@ func TestShutdownOfTheClientEndsWithItsCtxOverEitherVersion(t *testing.T) {
 		require.Error(t, err)
 	})
 }
+
+// TestCompressedBodyThatEndsEarlyIsAnError sends the whole of what gzip needs, but less than the head announces, as a
+// server does that announces the length of the plain body.
+func TestCompressedBodyThatEndsEarlyIsAnError(t *testing.T) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, err := z.Write([]byte(long(1000)))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	for name, message := range map[string]string{
+		"length":        "Content-Length: 1000\r\n\r\n" + packed.String(),
+		"no last chunk": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", packed.Len(), packed.String()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := raw(t, saysOnce("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"+message))
+			resp, err := newClient(t, nil).Get(t.Context(), s.url)
+			require.NoError(t, err)
+			_, err = resp.Bytes(t.Context())
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		})
+	}
+}
