@@ -1,6 +1,8 @@
 package http2
 
 import (
+	"bytes"
+	"io"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -45,5 +47,57 @@ func TestStreamThatDependsOnItselfOpensNoOtherAgain(t *testing.T) {
 		synctest.Wait()
 		require.EqualValues(t, 2, served.Load())
 		require.Contains(t, r.heard(), "GOAWAY 0 STREAM_CLOSED")
+	})
+}
+
+func TestLastMemberOfAPriorityCounts(t *testing.T) {
+	for value, want := range map[string]priority{
+		"i, i=?0": {urgency: defaultUrgency}, "i=?0, i": {urgency: defaultUrgency, incremental: true}, "u=1, u=5, i=?1": {urgency: 5, incremental: true},
+	} {
+		require.Equal(t, want, parsePriority(value), value)
+	}
+}
+
+func TestSchemeMayHaveSignsBehindItsFirstLetter(t *testing.T) {
+	for scheme, want := range map[string]bool{"coap+tcp": true, "a-b.c9": true, "+a": false, "9a": false, "a_b": false, "": false} {
+		require.Equal(t, want, validScheme(scheme), scheme)
+	}
+}
+
+// TestChunkIsNotReusedWhileItsRestIsFilled takes the first part of a chunk while a frame that follows it in the same
+// array is arriving.
+func TestChunkIsNotReusedWhileItsRestIsFilled(t *testing.T) {
+	const first, second, early = 9000, 7000, 3000
+	taken, got := make(chan struct{}), make(chan string, 1)
+	inRaw(t, nil, func(x *exchange) {
+		_, err := io.ReadFull(reader{&x.In}, make([]byte, first))
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		close(taken)
+		body, err := x.readAll()
+		if err != nil {
+			body = err.Error()
+		}
+		got <- body
+		x.respond(200, "")
+	}, func(r *raw) {
+		r.ok(r.headers(1, false, request("POST", "/")))
+		r.ok(r.fr.WriteData(1, false, make([]byte, first)))
+		data := bytes.Repeat([]byte("x"), second)
+		_, err := r.nc.Write(append(appendFrame(nil, second, frames.FrameData, frames.FlagDataEndStream, 1), data[:early]...))
+		r.ok(err)
+		<-taken
+		synctest.Wait()
+		for range 8 { // what another stream would be given
+			p := largest.Get()
+			for i := range p {
+				p[i] = 'y'
+			}
+		}
+		_, err = r.nc.Write(data[early:])
+		r.ok(err)
+		require.Equal(t, string(data), <-got)
 	})
 }
