@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"io"
@@ -100,9 +101,9 @@ func curlBody(r *http.Request) (string, error) {
 		return "", err
 	case len(p) > maxCurlBody:
 		return "", invalid("a body of more than %d bytes is too long for a command", maxCurlBody)
-	case strings.IndexByte(string(p), 0) >= 0:
+	case bytes.IndexByte(p, 0) >= 0:
 		return "", invalid("a body with a zero byte cannot be part of a command")
-	case p[0] == '@':
+	case bytes.HasPrefix(p, []byte("@")):
 		return " --data-raw " + shellQuote(string(p)), nil // --data-binary would send a file of that name
 	}
 	return " --data-binary " + shellQuote(string(p)), nil

@@ -37,12 +37,12 @@ func (t *Transport) withinConnect(ctx context.Context) (context.Context, context
 func (t *Transport) dial(ctx context.Context, x *exchange) (*conn, *mux, error) {
 	nc, err := t.connect(ctx, x)
 	if err != nil {
-		return nil, nil, dialError(err)
+		return nil, nil, timedOut(PhaseConnect, err)
 	}
 	proto := ""
 	if x.to.scheme == "https" {
 		if nc, err = t.secureOrAbort(ctx, x, nc); err != nil {
-			return nil, nil, dialError(err)
+			return nil, nil, timedOut(PhaseHandshake, err)
 		}
 		proto = nc.TLS().NegotiatedProtocol
 	}
@@ -67,14 +67,14 @@ func (t *Transport) tapped(nc *chanio.Conn, http2 bool) *chanio.Conn {
 	return t.wire.tap(nc, http2, &t.cfg.Connect.Conn)
 }
 
-// dialError converts a timeout of a dial to a TimeoutError, and returns other errors unchanged.
-func dialError(err error) error {
+// timedOut converts a timeout of a phase to a TimeoutError, and returns other errors unchanged.
+func timedOut(phase Phase, err error) error {
 	var known *TimeoutError
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &TimeoutError{Phase: PhaseHandshake, Err: err}
+		return &TimeoutError{Phase: phase, Err: err}
 	}
 	return err
 }
@@ -203,7 +203,10 @@ func (t *Transport) connectToProxy(
 	if err != nil || x.proxy.Scheme != "https" {
 		return nc, err
 	}
-	return clients.UpgradeTLS(ctx, nc, addr, t.cfg.ProxyTLS, &cfg.Conn)
+	if nc, err = clients.UpgradeTLS(ctx, nc, addr, t.cfg.ProxyTLS, &cfg.Conn); err != nil {
+		return nil, timedOut(PhaseHandshake, err)
+	}
+	return nc, nil
 }
 
 // proxyOf returns the dialer of tunnels through the proxy of x.

@@ -284,3 +284,21 @@ func TestOwnCredentialsAreSentOnce(t *testing.T) {
 	require.Equal(t, 401, resp.Status)
 	require.Equal(t, 1, n)
 }
+
+// TestStaleResponseOfDigestIsComputedAgain rejects a response with the challenge that it answers.
+func TestStaleResponseOfDigestIsComputedAgain(t *testing.T) {
+	for stale, want := range map[string]bool{"": false, ", stale=false": false, ", stale=TRUE": true} {
+		d := Digest("me", "pass")
+		r := newRequest(t, "GET", "http://a", nil)
+		rejects := func(of *http.Request, more string) bool {
+			field := `Digest realm="a", nonce="n", qop="auth"` + more
+			again, err := d.(Challenged).Challenge(r, &http.Response{Request: of, Header: http.Header{"Www-Authenticate": {field}}})
+			require.NoError(t, err)
+			return again
+		}
+		require.True(t, rejects(r, ""))
+		sent := newRequest(t, "GET", "http://a", nil)
+		require.NoError(t, d.Authorize(sent))
+		require.Equal(t, want, rejects(sent, stale), stale)
+	}
+}

@@ -37,7 +37,7 @@ type Phase string
 // The phases with timeouts.
 const (
 	PhasePool      Phase = "waiting for a connection" // Config.PoolTimeout
-	PhaseConnect   Phase = "connecting"               // Config.Connect.Timeout
+	PhaseConnect   Phase = "connecting"               // Config.Connect.Timeout, or a timeout of Config.Dial
 	PhaseHandshake Phase = "the TLS handshake"        // TLSConfig.HandshakeTimeout
 	PhaseHead      Phase = "waiting for the response" // Config.HeadTimeout
 	PhaseBody      Phase = "waiting for the body"     // Config.BodyTimeout

@@ -13,7 +13,7 @@ type Link struct {
 	Params map[string]string // other parameters, names in lower case; the first of each name
 }
 
-// Links returns the links of the response, in order. Malformed ones are omitted.
+// Links returns the links of the response, in order, as [ParseLinks] does.
 func (r *Response) Links() []Link { return ParseLinks(r.URL, r.Header) }
 
 // Link returns the URL of the first link with the relation, or nil.
@@ -28,7 +28,8 @@ func (r *Response) Link(rel string) *url.URL {
 	return nil
 }
 
-// ParseLinks returns the links of the Link fields of h, relative to base.
+// ParseLinks returns the links of the Link fields of h, relative to base. A link that is malformed ends its field (RFC
+// 8288 B.2); one whose target is not a URL is omitted.
 func ParseLinks(base *url.URL, h http.Header) (links []Link) {
 	for _, field := range h["Link"] {
 		for field != "" {

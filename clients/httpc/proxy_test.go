@@ -579,3 +579,14 @@ func TestUpgradeKeepsWhatWasRead(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "hello", body)
 }
+
+func TestPortOfAProxyFollowsFromItsScheme(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://a": "a:80", "https://a": "a:443", "socks5://a": "a:1080", "socks4a://a": "a:1080", "http://[::1]": "[::1]:80",
+		"http://a:8080": "a:8080",
+	} {
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		require.Equal(t, want, hostPort(u), address)
+	}
+}

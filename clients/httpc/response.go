@@ -40,6 +40,7 @@ type Response struct {
 	call  *call
 	raw   *http.Response
 	limit int64
+	lines *chanio.Source[string] // of Lines, or nil
 }
 
 // Informational is an informational (1xx) response (RFC 9110 15.2).
@@ -69,8 +70,13 @@ func (r *Response) Timing() Timing {
 	return r.call.timing.get()
 }
 
-// Err returns why the body ended, like Source.Err.
-func (r *Response) Err() error { return r.Body.Err() }
+// Err returns why the body ended, like Source.Err. After Lines it is the Err of that Source.
+func (r *Response) Err() error {
+	if r.lines != nil {
+		return r.lines.Err()
+	}
+	return r.Body.Err()
+}
 
 // Close ends the body, also while another goroutine reads it. The connection is reused if the rest of the body is
 // short.
@@ -84,7 +90,10 @@ func (r *Response) Close() error {
 func (r *Response) Reader(ctx context.Context) io.ReadCloser { return chanio.NewReader(ctx, r.Body) }
 
 // Lines returns the lines of the body, without line ends, of at most 64 KiB each: see [codec.Lines].
-func (r *Response) Lines() *chanio.Source[string] { return codec.Decode(r.Body, codec.Lines) }
+func (r *Response) Lines() *chanio.Source[string] {
+	r.lines = codec.Decode(r.Body, codec.Lines)
+	return r.lines
+}
 
 // Bytes reads the body to its end, limited by Config.MaxBody, and closes it.
 func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
@@ -132,7 +141,7 @@ func (r *Response) Into(ctx context.Context, v any) error {
 type StatusError struct {
 	Status int
 	Header http.Header
-	Body   []byte // its first 64 KiB, as received
+	Body   []byte // its first 64 KiB, decoded like the Body of a Response
 }
 
 // Error returns the status.

@@ -90,6 +90,7 @@ var responses = []struct {
 	{"four digits", "GET", "HTTP/1.1 2000 OK\r\n\r\n", refused, false},
 	{"two digits", "GET", "HTTP/1.1 20 OK\r\n\r\n", refused, false},
 	{"one digit", "GET", "HTTP/1.1 2 OK\r\n\r\n", refused, false},
+	{"no digit but above", "GET", "HTTP/1.1 :00 OK\r\n\r\n", refused, false},
 	{"below 100", "GET", "HTTP/1.1 099 OK\r\n\r\n", refused, false},
 	{"letters", "GET", "HTTP/1.1 2xx OK\r\n\r\n", refused, false},
 	{"600", "GET", "HTTP/1.1 600 Odd\r\nContent-Length: 3\r\n\r\nabc", "abc", true},

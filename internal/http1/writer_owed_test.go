@@ -51,6 +51,8 @@ func TestChunkWhoseCtxEndsBehindItsDataIsEndedByWhatFollows(t *testing.T) {
 			require.ErrorIs(t, w.Finish(ended, nil, nil, []byte("A: b\r\n")), context.Canceled)
 			require.NoError(t, last.do(&w))
 			require.Equal(t, "1000\r\n"+string(large)+"\r\n"+last.want, string(sink.got))
+			require.NoError(t, w.Write(t.Context(), nil, []byte("x")))
+			require.Equal(t, "1000\r\n"+string(large)+"\r\n"+last.want+"1\r\nx\r\n", string(sink.got), "it has been ended once")
 		})
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	frames "golang.org/x/net/http2"
-
-	"github.com/weir-go/weir/internal/deadline"
 )
 
 // noTime is no limit.
@@ -170,10 +168,9 @@ func (rc *receiver) arrived(s *Stream, p []byte, end bool) error {
 
 // skip reads and drops n bytes.
 func (rc *receiver) skip(n int) error {
-	c := rc.c
 	for n > 0 {
 		if len(rc.src.Buffered()) == 0 {
-			if err := rc.input.fill(deadline.In(c.cfg.FrameTimeout), n); err != nil {
+			if err := rc.input.fill(rc.frameLimit(), n); err != nil {
 				return rc.inputError(err)
 			}
 		}

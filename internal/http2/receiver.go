@@ -57,7 +57,7 @@ func (in *input) Read(p []byte) (int, error) {
 	if len(rc.src.Buffered()) == 0 {
 		limit := in.until
 		if limit.IsZero() {
-			limit = deadline.In(rc.c.cfg.FrameTimeout)
+			limit = rc.frameLimit()
 		}
 		if err := in.fill(limit, len(p)); err != nil {
 			return 0, err

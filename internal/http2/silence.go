@@ -32,6 +32,18 @@ func (rc *receiver) idleLimitLocked() time.Time {
 	return since.Add(c.cfg.IdleTimeout)
 }
 
+// frameLimit returns until when the next byte of a frame must arrive. A frame does not keep an idle connection.
+func (rc *receiver) frameLimit() time.Time {
+	c := rc.c
+	limit := deadline.In(c.cfg.FrameTimeout)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.streams) > 0 || c.running > 0 {
+		return limit
+	}
+	return deadline.Earlier(limit, rc.idleLimitLocked())
+}
+
 func (rc *receiver) pingLimitLocked() time.Time {
 	c := rc.c
 	if c.cfg.PingAfter < 0 {

@@ -296,6 +296,29 @@ func (w *Writer) awaitLocked(ctx context.Context, p *patience) error {
 
 // Flush waits until everything sent before has left the process.
 func (w *Writer) Flush(ctx context.Context) error {
+	ctx, stop := w.within(ctx)
+	defer stop()
+	return w.flush(ctx)
+}
+
+// within bounds ctx by the deadline, for waits that are not about the stream alone.
+func (w *Writer) within(ctx context.Context) (bounded context.Context, stop func()) {
+	w.s.c.mu.Lock()
+	d := w.deadline
+	w.s.c.mu.Unlock()
+	if d == nil {
+		return ctx, func() {}
+	}
+	bounded, cancel := context.WithCancelCause(ctx)
+	unset := d.AfterFunc(func() { cancel(&deadline.Timeout{Text: "deadline exceeded", Call: true}) })
+	return bounded, func() {
+		unset()
+		cancel(nil)
+	}
+}
+
+// flush is Flush without the deadline.
+func (w *Writer) flush(ctx context.Context) error {
 	c := w.s.c
 	c.mu.Lock()
 	err := w.flushLocked(ctx)
@@ -348,7 +371,7 @@ func (w *Writer) Close() error {
 	defer stop()
 	err := w.write(ctx, value{end: true, closes: true})
 	if err == nil {
-		err = w.Flush(ctx)
+		err = w.flush(ctx)
 	}
 	if w.isDone(err) {
 		err = nil

@@ -86,8 +86,9 @@ type Access struct {
 	Received, Sent int64
 
 	// Err is the reason why the reply is incomplete or may not have been received: [ErrClientGone] if the client has
-	// disconnected meanwhile and Done of the request's context was called, a [*StreamError], a [*chanio.PanicError] of
-	// the handler, a connection error, or what was wrong with the head. It is nil if the exchange succeeded.
+	// disconnected meanwhile and Done or Err of the request's context was called, a [*StreamError], a
+	// [*chanio.PanicError] of the handler, a connection error, or what was wrong with the head. It is nil if the exchange
+	// succeeded.
 	Err error
 }
 

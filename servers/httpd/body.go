@@ -21,6 +21,7 @@ type requestBody struct {
 	resp *response
 	req  *http.Request
 	bad  atomic.Int32 // the status for what is wrong with the message, or 0
+	both atomic.Bool  // the reply is full duplex
 	bodyState
 }
 
@@ -35,6 +36,7 @@ func (b *requestBody) reset(c *conn, w *response, r *http.Request, expects bool)
 	b.waited = 0
 	b.closed, b.over, b.err = false, false, nil
 	b.bad.Store(0)
+	b.both.Store(false)
 }
 
 func (b *requestBody) Read(p []byte) (int, error) { return b.readContext(b.of.io, p) }
@@ -49,7 +51,7 @@ func (b *requestBody) readContext(ctx context.Context, p []byte) (int, error) {
 	b.asked.accept(b.invite)
 	c := b.conn
 	at := c.readDeadline()
-	if at.IsZero() && !b.resp.fullDuplex {
+	if at.IsZero() && !b.both.Load() {
 		at = deadline.In(c.srv.cfg.BodyTimeout)
 		if c.srv.cfg.MinBodyRate > 0 {
 			began := time.Now()

@@ -56,3 +56,36 @@ func TestBodyIsReadBesideTheBeginOfAReply(t *testing.T) {
 		})
 	}
 }
+
+// TestFullDuplexMayBeEnabledWhileTheBodyIsRead is for the race detector.
+func TestFullDuplexMayBeEnabledWhileTheBodyIsRead(t *testing.T) {
+	const size = 1000
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began, read := make(chan struct{}), make(chan string)
+		go func() {
+			_, err := r.Body.Read(make([]byte, 1))
+			close(began)
+			for n := 1; ; n++ {
+				if _, err = r.Body.Read(make([]byte, 1)); err != nil {
+					read <- fmt.Sprint(n, err)
+					return
+				}
+			}
+		}()
+		<-began
+		rc := http.NewResponseController(w)
+		if rc.EnableFullDuplex() == nil && rc.Flush() == nil {
+			_, _ = io.WriteString(w, <-read)
+		}
+	}), nil)
+	for range 20 {
+		nc, in := dial(t, addr)
+		_, err := fmt.Fprintf(nc, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, make([]byte, size))
+		require.NoError(t, err)
+		r, err := http.ReadResponse(in, nil)
+		require.NoError(t, err)
+		body, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint(size-1, io.EOF), string(body)) // the last byte comes with io.EOF
+	}
+}

@@ -49,8 +49,8 @@ type Config struct {
 
 	// BodyTimeout limits how long a Read of an HTTP/1 body waits for a byte, unless the handler has set its own
 	// deadline. If the request has no reply yet, it is then answered 408. A body of HTTP/2 may pause for as long as its
-	// client is alive, which is checked only if HTTP2Config.PingAfter is set; there BodyTimeout limits the time for a
-	// frame that has started. 0 means 60 s.
+	// client is alive, which is checked only if HTTP2Config.PingAfter is set; there BodyTimeout limits the wait for
+	// the next byte of a frame. 0 means 60 s.
 	BodyTimeout time.Duration
 
 	// MinBodyRate is the average number of bytes per second that an HTTP/1 client must send of a body while a Read

@@ -426,6 +426,7 @@ func TestContextsOfListenerAndConnection(t *testing.T) {
 	type key string
 	cfg := &Config{
 		BaseContext: func(ln net.Listener) context.Context {
+			require.IsType(t, &net.TCPListener{}, ln) // the one that was passed to Serve
 			return context.WithValue(context.Background(), key("addr"), ln.Addr().String())
 		},
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
@@ -436,6 +437,20 @@ func TestContextsOfListenerAndConnection(t *testing.T) {
 		_, _ = fmt.Fprint(w, r.Context().Value(key("addr")), r.Context().Value(key("peer")) == r.RemoteAddr)
 	}), cfg)
 	require.True(t, strings.HasSuffix(rawReply(t, addr, getLine), "\r\n\r\n"+addr+"true"))
+}
+
+func TestBaseContextIsToldTheAddressOfAListenerOfPackageServers(t *testing.T) {
+	addr := make(chan net.Addr, 1)
+	srv := New(say("x"), &Config{BaseContext: func(ln net.Listener) context.Context {
+		addr <- ln.Addr()
+		return context.Background()
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- srv.ListenAndServe(ctx, "127.0.0.1:0") }()
+	require.Equal(t, "HTTP/1.1 200 OK", statusLine(rawReply(t, (<-addr).String(), getLine)))
+	cancel()
+	require.NoError(t, <-served)
 }
 
 func TestSuperfluousWriteHeaderIsLogged(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,13 +66,13 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 	return context.AfterFunc(x.Context, f)
 }
 
-// requestContext is the context of a request. It costs nothing until Done is called. Then it creates a real context,
-// and the connection watches for a disconnect.
+// requestContext is the context of a request. It costs nothing until Done or Err is called. Then it creates a real
+// context, and the connection watches for a disconnect.
 type requestContext struct {
 	from origin // its connection has the parent context; HTTP/2 reports a disconnect, HTTP/1 is watched for it
 
 	mu    sync.Mutex
-	inner *innerContext // created by the first call of Done
+	inner *innerContext // created by the first call of Done or Err
 	cause error         // of its end, or errLeft
 }
 
@@ -115,14 +116,18 @@ func (x *requestContext) Done() <-chan struct{} {
 	return done
 }
 
+// Err calls Done, because a handler may only ask for Err, again and again. With HTTP/2 a disconnect is noticed anyway.
 func (x *requestContext) Err() error {
 	x.mu.Lock()
-	defer x.mu.Unlock()
+	inner, cause := x.inner, x.cause
+	x.mu.Unlock()
 	switch {
-	case x.inner != nil:
-		return x.inner.Err()
-	case x.cause != nil:
+	case inner != nil:
+		return inner.Err()
+	case cause != nil:
 		return context.Canceled
+	case x.from.stream == 0:
+		x.Done()
 	}
 	return x.from.on.ctx.Err()
 }
@@ -204,12 +209,19 @@ func (w *watch) startLocked(c *conn) {
 	ctx, stop := context.WithCancel(c.io)
 	done := make(chan struct{})
 	w.waits = &waits{stop, done}
-	_ = c.setReadDeadline(c.readDeadline())
 	go func() { // end waits for it
 		defer close(done)
-		err := c.src.Fill(ctx, 1)
-		if err != nil && ctx.Err() == nil {
-			c.clientGone(x, err)
+		for {
+			_ = c.setReadDeadline(time.Time{}) // that of the handler is for the body, which has ended
+			err := c.src.Fill(ctx, 1)
+			switch {
+			case err == nil, ctx.Err() != nil:
+				return
+			case errors.Is(err, os.ErrDeadlineExceeded) && chanio.Resumable(ctx, err): // the handler has set another one
+			default:
+				c.clientGone(x, err)
+				return
+			}
 		}
 	}()
 }

@@ -69,7 +69,7 @@ func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (
 	}
 	s.touch()
 	if err := s.rc.Flush(); err != nil {
-		return nil, fmt.Errorf("httpd: Events: %w", err)
+		return nil, begun{fmt.Errorf("httpd: Events: %w", err)}
 	}
 	return s, nil
 }

@@ -82,7 +82,8 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		events, err := Events(w, r, cfg)
 		if err != nil {
-			return // the client has disconnected
+			eventsFailed(w, r, err)
+			return
 		}
 		defer events.Abort(net.ErrClosed)
 		ctx, cancel := context.WithCancel(r.Context())
@@ -103,6 +104,20 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 	})
 }
 
+// eventsFailed ends a request whose reply of events could not be started. If that is not because the client has
+// disconnected, w lacks what events need.
+func eventsFailed(w http.ResponseWriter, r *http.Request, err error) {
+	var late begun
+	switch {
+	case !errors.Is(err, errors.ErrUnsupported):
+	case errors.As(err, &late):
+		report(w, r, "events", err)
+		cut()
+	default:
+		failed(w, r, err)
+	}
+}
+
 // ServeTopic returns a handler that sends the events of a topic, starting after the event in the Last-Event-ID field of
 // the request or in lastEventId of its query. Events are encoded once for all clients. It uses only the handler's
 // goroutine, and returns when the client has disconnected, the topic has ended or the server shuts down.
@@ -119,7 +134,11 @@ func ServeTopic(topic *sse.Topic, cfg *EventsConfig) http.Handler {
 		src := topic.SubscribeBytes(lastEventID(r))
 		defer func() { _ = src.Close() }()
 		s, err := newEventWriter(w, r, cfg)
-		if err != nil || r.Method == http.MethodHead {
+		switch {
+		case err != nil:
+			eventsFailed(w, r, err)
+			return
+		case r.Method == http.MethodHead:
 			return
 		}
 		defer s.register(w)()

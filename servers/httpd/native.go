@@ -23,7 +23,8 @@ import (
 //
 // On HTTP/1 ctx is the connection's: it ends with the connection and has the values of Config.ConnContext. Otherwise it
 // is the request's. An error of f is answered like an error of a [Reply] handler, or truncates the reply if that has
-// started; so does a panic. The limits, timeouts and hooks of cfg apply as for [New]; cfg may be nil.
+// started; so does a panic. If the body of an HTTP/1 request has been read, the answer is the default one, since
+// Config.Error needs an http.Request. The limits, timeouts and hooks of cfg apply as for [New]; cfg may be nil.
 func NewNative(f func(ctx context.Context, x Exchange) error, cfg *Config) *Server {
 	if f == nil {
 		panic("httpd: NewNative: f is nil")
@@ -133,6 +134,9 @@ func (x Exchange) HeaderBorrowed(name string) []byte {
 		return nil
 	}
 	f := &x.head().Fields
+	if name == "" {
+		return nil
+	}
 	if known := http1.Lookup(name); known != http1.Unknown {
 		value, _ := f.Get(known)
 		return value

@@ -1,7 +1,9 @@
 package httpd
 
 import (
+	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/http1"
@@ -173,6 +175,7 @@ func (e *exchange) continueThen(x Exchange) error {
 
 // fail answers a request whose handler has returned err.
 func (e *exchange) fail(x Exchange, err error) {
+	e.reading = e.reading && e.resp.body != nil // without a body the head is still there
 	begun := e.resp.wroteHeader || e.w != nil && e.w.wroteHeader
 	if begun || e.reading && e.w == nil {
 		if !begun {
@@ -183,7 +186,15 @@ func (e *exchange) fail(x Exchange, err error) {
 		cut()
 	}
 	w, r := x.HTTP()
+	dropTrailers(w.Header())
 	failed(w, r, err)
+}
+
+// dropTrailers removes the trailers of a reply that is not sent.
+func dropTrailers(h http.Header) {
+	maps.DeleteFunc(h, func(name string, _ []string) bool {
+		return name == "Trailer" || strings.HasPrefix(name, http.TrailerPrefix)
+	})
 }
 
 // failBehindBody answers a request whose body was read. Its head is gone, so no http.Request can be created.
@@ -217,7 +228,8 @@ func (e *exchange) takeHTTP() {
 	e.r, e.ctx = c.newRequest(e.from)
 	e.w = new(response)
 	*e.w = e.resp
-	e.w.via, e.w.req, e.w.plan, c.tail = e.w, e.r, plan{}, c.tail[:0]
+	e.w.via, e.w.req, e.w.plan = e.w, e.r, plan{}
+	e.moveFields()
 	if e.r.Body == nil {
 		e.r.Body = http.NoBody
 		c.watch.allowed = true // no other goroutine uses the watch yet
@@ -229,6 +241,21 @@ func (e *exchange) takeHTTP() {
 	body.configure(c.srv.cfg.MaxBody)
 	e.w.body, e.r.Body = body, body
 	c.current.Store(e.ctx)
+}
+
+// moveFields moves what Set and AddTrailer have added to the header of the http.ResponseWriter.
+func (e *exchange) moveFields() {
+	c := e.conn
+	move := func(prefix string, lines []byte) {
+		for line := range strings.SplitSeq(string(lines), "\r\n") {
+			if name, value, ok := strings.Cut(line, ": "); ok {
+				e.w.Header().Add(prefix+name, value)
+			}
+		}
+	}
+	move("", c.lines)
+	move(http.TrailerPrefix, c.tail)
+	c.lines, c.tail = c.lines[:0], c.tail[:0]
 }
 
 // release releases the request. It is called even if the handler did not return.

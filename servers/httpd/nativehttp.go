@@ -27,6 +27,7 @@ func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		logf(r, "httpd: %s %q: %v", r.Method, r.RequestURI, err)
 		cut()
 	default:
+		dropTrailers(w.Header())
 		failed(w, r, err)
 	}
 }

@@ -206,6 +206,13 @@ func (o *output) giveBack() {
 	}
 }
 
+// CloseNotify makes o a CloseNotifier of net/http. That is deprecated, but there are frameworks that require it.
+func (o *output) CloseNotify() <-chan bool {
+	gone := make(chan bool, 1)
+	context.AfterFunc(o.req.Context(), func() { gone <- true })
+	return gone
+}
+
 // put implements streamWriter. The head and the buffered bytes are sent first, once, and ctx does not bound that.
 func (o *output) put(ctx context.Context, p []byte) error {
 	if ctx.Err() != nil {

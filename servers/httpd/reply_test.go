@@ -149,6 +149,8 @@ func TestInvalidRepliesAreErrors(t *testing.T) {
 		"length":            func() (Response, error) { return Text("x").With("Content-Length", "2"), nil },
 		"odd length":        func() (Response, error) { return Text("x").With("Content-Length", "+1"), nil },
 		"transfer encoding": func() (Response, error) { return Text("x").With("Transfer-Encoding", "chunked"), nil },
+		"lower case":        func() (Response, error) { return with(Text("x"), "transfer-encoding", "gzip"), nil },
+		"length lower case": func() (Response, error) { return with(Text("x"), "content-length", "2"), nil },
 		"JSON":              func() (Response, error) { return JSON(func() {}), nil },
 		"missing file":      func() (Response, error) { return File(name + "x") },
 		"directory":         func() (Response, error) { return File(dir) },
@@ -182,6 +184,12 @@ func TestInvalidRepliesAreErrors(t *testing.T) {
 			require.Error(t, awaitIn(t, told))
 		})
 	}
+}
+
+// with returns resp with a field whose name is not in canonical form.
+func with(resp Response, name, value string) Response {
+	resp.Header = http.Header{name: {value}}
+	return resp
 }
 
 // failingSource yields first, unless it is "", and then fails.

@@ -138,6 +138,9 @@ func (w *response) SetWriteDeadline(t time.Time) error {
 // started.
 func (w *response) EnableFullDuplex() error {
 	w.fullDuplex = true
+	if w.body != nil {
+		w.body.both.Store(true) // another goroutine may be reading it
+	}
 	return nil
 }
 

@@ -255,13 +255,14 @@ func TestClosingInEndsARecvThatWaits(t *testing.T) {
 
 func TestSinkEndsWhenItsClientLeaves(t *testing.T) {
 	forEach(t, func(t *testing.T, e environment) {
-		ended := make(chan error, 1)
+		sent, ended := make(chan struct{}), make(chan error, 1)
 		s := e.start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			out := Sink(w, r, nil)
 			if err := out.Send(r.Context(), []byte("x")); err != nil {
 				ended <- err
 				return
 			}
+			close(sent)
 			<-out.Done()
 			ended <- out.Err()
 		}))
@@ -271,6 +272,7 @@ func TestSinkEndsWhenItsClientLeaves(t *testing.T) {
 		resp, err := s.client.Do(r)
 		require.NoError(t, err)
 		require.Equal(t, "x", readN(t, resp.Body, 1))
+		awaitIn(t, sent) // otherwise Send may fail with the cause of its ctx
 		leave()
 		_ = resp.Body.Close()
 		require.ErrorIs(t, awaitIn(t, ended), ErrClientGone)

@@ -208,6 +208,7 @@ func TestTrailersOfANativeReply(t *testing.T) {
 		require.True(t, strings.HasSuffix(got, want), target+got)
 		require.Equal(t, target == "/early", strings.Contains(got, "Trailer: X-A\r\n"))
 	}
+	require.True(t, strings.HasSuffix(rawReply(t, over, "GET /failed HTTP/1.1\r\nHost: a\r\n\r\n"), "\r\n\r\nInternal Server Error\n"))
 	got := rawReply(t, native, "POST /failed-body HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
 	require.True(t, strings.HasSuffix(got, "\r\n\r\nInternal Server Error\n"), got)
 	for _, version := range []string{"GET /early HTTP/1.0\r\n\r\n", "HEAD /early HTTP/1.1\r\nHost: a\r\n\r\n"} {

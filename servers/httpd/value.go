@@ -201,10 +201,15 @@ func (resp Response) check() error {
 
 // checkFraming validates the fields that frame the body.
 func (resp Response) checkFraming() error {
-	if len(resp.Header.Values("Transfer-Encoding")) > 0 {
-		return fmt.Errorf("httpd: %w: Transfer-Encoding is the server's", errInvalid)
+	var declared []string
+	for name, values := range resp.Header { // in any letter case, since the map may be filled without Set
+		switch known := http1.Lookup(name); {
+		case known == http1.ContentLength:
+			declared = append(declared, values...)
+		case known == http1.TransferEncoding && len(values) > 0:
+			return fmt.Errorf("httpd: %w: Transfer-Encoding is the server's", errInvalid)
+		}
 	}
-	declared := resp.Header.Values("Content-Length")
 	if len(declared) == 0 {
 		return nil
 	}
@@ -226,6 +231,8 @@ func (b bytesBody) close() error  { return nil }
 
 func (b bytesBody) send(w http.ResponseWriter, _ *http.Request, status int) error {
 	w.WriteHeader(status)
-	_, err := w.Write(b)
-	return err
+	if _, err := w.Write(b); err != nil {
+		return begun{err}
+	}
+	return nil
 }

@@ -1,0 +1,78 @@
+package httpd
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec/sse"
+)
+
+// TestReplyThatHasBegunIsNotAnsweredAgain resets the connection within a large reply from memory.
+func TestReplyThatHasBegunIsNotAnsweredAgain(t *testing.T) {
+	over := make(chan struct{})
+	reply := replying(func() (Response, error) { return Bytes(make([]byte, 64<<20)), nil })
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		defer close(over)
+		reply.ServeHTTP(w, r)
+	}
+	answered := make(chan error, 1)
+	addr := start(t, http.HandlerFunc(handler), &Config{Error: func(_ http.ResponseWriter, _ *http.Request, err error) { answered <- err }})
+	nc, in := dial(t, addr)
+	_, err := io.WriteString(nc, getLine)
+	require.NoError(t, err)
+	_, err = io.ReadFull(in, make([]byte, 1000))
+	require.NoError(t, err)
+	require.NoError(t, nc.(*net.TCPConn).SetLinger(0))
+	require.NoError(t, nc.Close())
+	<-over
+	require.Empty(t, answered)
+}
+
+// bare is a ResponseWriter without Flush, deadlines and Unwrap.
+type bare struct{ http.ResponseWriter }
+
+// TestEventsThatTheServerCannotSendAreAnError requests events from a net/http server behind a middleware that hides what
+// they need.
+func TestEventsThatTheServerCannotSendAreAnError(t *testing.T) {
+	topic := sse.NewTopic(nil)
+	defer func() { _ = topic.Close() }()
+	for name, handler := range map[string]http.Handler{
+		"stream": EventStream(func(context.Context, *chanio.Sink[sse.Event]) error { return nil }, nil),
+		"topic":  ServeTopic(topic, nil),
+	} {
+		get := func(t *testing.T, timeout time.Duration) (*http.Response, error, string) {
+			var said bytes.Buffer
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(bare{w}, r) }))
+			srv.Config.WriteTimeout, srv.Config.ErrorLog = timeout, log.New(&said, "", 0)
+			srv.Start()
+			resp, err := srv.Client().Get(srv.URL)
+			if err == nil {
+				_, err = io.Copy(io.Discard, resp.Body)
+				require.NoError(t, resp.Body.Close())
+			}
+			srv.Close()
+			return resp, err, said.String()
+		}
+		t.Run(name+" without deadlines", func(t *testing.T) {
+			resp, err, said := get(t, time.Minute)
+			require.NoError(t, err)
+			require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+			require.Contains(t, said, "no write deadline")
+		})
+		t.Run(name+" without Flush", func(t *testing.T) {
+			_, err, said := get(t, 0)
+			require.Error(t, err)
+			require.Contains(t, said, http.ErrNotSupported.Error())
+		})
+	}
+}
