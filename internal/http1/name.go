@@ -98,7 +98,7 @@ func hash[T string | []byte](name T) uint {
 	return h % slots
 }
 
-// Lookup returns which well-known name the token is, in any letter case.
+// Lookup returns which well-known name the token is, in any letter case. A token is not empty.
 func Lookup[T string | []byte](name T) Known {
 	for at := hash(name); ; at = (at + 1) % slots {
 		k := index[at]

@@ -114,6 +114,9 @@ func (c *content) refuseRange(w http.ResponseWriter) error {
 // send sends the spans, or all of c if there are none.
 func (c *content) send(w http.ResponseWriter, r *http.Request, spans []span) error {
 	h, n, status := w.Header(), c.size, http.StatusOK
+	if len(spans) > 1 && h.Get("Content-Encoding") != "" {
+		spans = nil // in the head of several parts, it would be the coding of them all
+	}
 	var parts *byteRanges
 	switch {
 	case len(spans) == 1:

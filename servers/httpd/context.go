@@ -66,13 +66,14 @@ func (x *connContext) AfterFunc(f func()) (stop func() bool) {
 	return context.AfterFunc(x.Context, f)
 }
 
-// requestContext is the context of a request. It costs nothing until Done or Err is called. Then it creates a real
-// context, and the connection watches for a disconnect.
+// requestContext is the context of a request. It costs nothing until Done, or Err for the second time, is called. Then
+// it creates a real context, and the connection watches for a disconnect.
 type requestContext struct {
 	from origin // its connection has the parent context; HTTP/2 reports a disconnect, HTTP/1 is watched for it
 
 	mu    sync.Mutex
-	inner *innerContext // created by the first call of Done or Err
+	asked bool          // Err was called
+	inner *innerContext // created by the first call of Done, or the second of Err
 	cause error         // of its end, or errLeft
 }
 
@@ -116,17 +117,18 @@ func (x *requestContext) Done() <-chan struct{} {
 	return done
 }
 
-// Err calls Done, because a handler may only ask for Err, again and again. With HTTP/2 a disconnect is noticed anyway.
+// Err calls Done for a handler that asks for Err again and again. With HTTP/2 a disconnect is noticed anyway.
 func (x *requestContext) Err() error {
 	x.mu.Lock()
-	inner, cause := x.inner, x.cause
+	inner, cause, again := x.inner, x.cause, x.asked
+	x.asked = true
 	x.mu.Unlock()
 	switch {
 	case inner != nil:
 		return inner.Err()
 	case cause != nil:
 		return context.Canceled
-	case x.from.stream == 0:
+	case again && x.from.stream == 0:
 		x.Done()
 	}
 	return x.from.on.ctx.Err()

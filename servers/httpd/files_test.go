@@ -169,6 +169,9 @@ func TestPartsOfACompressedFileAreThoseOfItsBytes(t *testing.T) {
 	again := ask(h, http.MethodGet, "/a.txt", "Accept-Encoding", "gzip", "If-None-Match", packed.Header().Get("Etag"))
 	require.Equal(t, http.StatusNotModified, again.Code)
 	require.Equal(t, "Accept-Encoding", again.Header().Get("Vary"))
+	rec := ask(h, http.MethodGet, "/a.txt", "Accept-Encoding", "gzip", "Range", "bytes=0-0,2-2")
+	require.Equal(t, http.StatusOK, rec.Code, "Content-Encoding would be that of all parts together")
+	require.Equal(t, "abcdef", rec.Body.String())
 }
 
 func TestFilesOverTheWire(t *testing.T) {
