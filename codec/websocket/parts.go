@@ -69,7 +69,7 @@ func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[
 	}
 	if small := up.AtHand(make([]Message, 0, 1)); len(small) == 1 {
 		up.Release()
-		return small[0].Kind, chanio.FromSlice([][]byte{small[0].Data}), nil
+		return c.onePart(small[0], most)
 	}
 	c.wantParts(true, most)
 	m, err := up.Next(ctx)
@@ -81,13 +81,23 @@ func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[
 	if !m.isPiece() {
 		c.wantParts(false, 0)
 		up.Release()
-		return m.Kind, chanio.FromSlice([][]byte{m.Data}), nil
+		return c.onePart(m, most)
 	}
 	p := &parts{conn: c, up: up, first: m.Data}
 	return m.Kind, chanio.NewSource(chanio.SourceHooks[[]byte]{
 		Next: p.next, TryNext: p.tryNext, Close: p.close,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Parts"} },
 	}), nil
+}
+
+// onePart is RecvParts for a message that is at hand. One that is too large ends the connection.
+func (c *Conn) onePart(m Message, most int64) (Kind, *chanio.Source[[]byte], error) {
+	if most > 0 && int64(len(m.Data)) > most {
+		err := tooBig("message", most)
+		c.Out.Abort(err)
+		return 0, nil, err
+	}
+	return m.Kind, chanio.FromSlice([][]byte{m.Data}), nil
 }
 
 // wantParts says whether the next message is wanted in pieces.

@@ -86,6 +86,9 @@ func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) 
 			err = r.frame(ctx, wait)
 		}
 		if err == nil && r.announce {
+			err = r.checkMost() // of a message that was read ahead in part
+		}
+		if err == nil && r.announce {
 			r.announce = false
 			m = piece(r.kind, r.buf, false)
 			r.buf = nil
@@ -227,8 +230,8 @@ func (r *reader) beginFrame(h *header) error {
 	case int(r.fragments) > c.cfg.MaxFragments:
 		return &CloseError{Code: PolicyViolation, Reason: "message of too many fragments", Local: true, Err: ErrTooLarge}
 	case r.byParts && !r.compressed:
-		if r.most > 0 && (r.size > r.most || r.size < 0) {
-			return tooBig("message", r.most)
+		if err := r.checkMost(); err != nil {
+			return err
 		}
 	case h.length > int64(c.cfg.MaxFrame):
 		return tooBig("frame", int64(c.cfg.MaxFrame))
@@ -237,6 +240,14 @@ func (r *reader) beginFrame(h *header) error {
 	}
 	r.inFrame, r.fin = true, h.fin()
 	r.left, r.key = h.length, h.key
+	return nil
+}
+
+// checkMost returns an error if the message is larger than the limit of RecvParts.
+func (r *reader) checkMost() error {
+	if r.most > 0 && (r.size > r.most || r.size < 0) {
+		return tooBig("message", r.most)
+	}
 	return nil
 }
 
