@@ -147,9 +147,10 @@ type awaited struct {
 	answered chan time.Duration // gets one value
 }
 
-// Ping sends a ping, waits for its pong, even if nobody receives, and returns the round-trip time. A pong behind more
-// data than the read-ahead limit is not seen before somebody receives. Concurrent pings are distinguished. If ctx ends
-// first, it returns Cause of ctx, and the connection stays usable; if the connection ends, it returns its error.
+// Ping sends a ping, waits for its pong, even if nobody receives, and returns the round-trip time, which includes the
+// wait for room among what is being sent. A pong behind more data than the read-ahead limit is not seen before somebody
+// receives. Concurrent pings are distinguished. If ctx ends first, it returns Cause of ctx, and the connection stays
+// usable; if the connection ends, it returns its error.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	pings := &c.signaling().pings
 	a := pings.add()

@@ -11,8 +11,9 @@ import (
 )
 
 // CloseWith closes the connection with a code and a reason: it sends what Out has accepted, then the Close frame, drops
-// what still arrives, and returns when the connection has been released, after the peer's answer or CloseTimeout. If
-// Out was closed before, or the peer has closed, that code stands, and CloseWith returns the same as that close.
+// what still arrives, and returns when the connection has been released, after the peer's answer or CloseTimeout. A peer
+// that does not answer is no error. If Out was closed before, or the peer has closed, that code stands, and CloseWith
+// returns the same as that close.
 //
 // For a code that must not be sent, or a reason that is longer than 123 bytes or not UTF-8, it returns
 // [ErrInvalidClose] and closes nothing.
