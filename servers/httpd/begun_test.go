@@ -50,27 +50,27 @@ func TestEventsThatTheServerCannotSendAreAnError(t *testing.T) {
 		"stream": EventStream(func(context.Context, *chanio.Sink[sse.Event]) error { return nil }, nil),
 		"topic":  ServeTopic(topic, nil),
 	} {
-		get := func(t *testing.T, timeout time.Duration) (*http.Response, error, string) {
-			var said bytes.Buffer
+		get := func(t *testing.T, timeout time.Duration) (resp *http.Response, said string, err error) {
+			var logged bytes.Buffer
 			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(bare{w}, r) }))
-			srv.Config.WriteTimeout, srv.Config.ErrorLog = timeout, log.New(&said, "", 0)
+			srv.Config.WriteTimeout, srv.Config.ErrorLog = timeout, log.New(&logged, "", 0)
 			srv.Start()
-			resp, err := srv.Client().Get(srv.URL)
+			resp, err = srv.Client().Get(srv.URL)
 			if err == nil {
 				_, err = io.Copy(io.Discard, resp.Body)
 				require.NoError(t, resp.Body.Close())
 			}
 			srv.Close()
-			return resp, err, said.String()
+			return resp, logged.String(), err
 		}
 		t.Run(name+" without deadlines", func(t *testing.T) {
-			resp, err, said := get(t, time.Minute)
+			resp, said, err := get(t, time.Minute)
 			require.NoError(t, err)
 			require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
 			require.Contains(t, said, "no write deadline")
 		})
 		t.Run(name+" without Flush", func(t *testing.T) {
-			_, err, said := get(t, 0)
+			_, said, err := get(t, 0)
 			require.Error(t, err)
 			require.Contains(t, said, http.ErrNotSupported.Error())
 		})

@@ -63,10 +63,10 @@ func TestFullDuplexMayBeEnabledWhileTheBodyIsRead(t *testing.T) {
 	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began, read := make(chan struct{}), make(chan string)
 		go func() {
-			_, err := r.Body.Read(make([]byte, 1))
+			_, _ = r.Body.Read(make([]byte, 1))
 			close(began)
 			for n := 1; ; n++ {
-				if _, err = r.Body.Read(make([]byte, 1)); err != nil {
+				if _, err := r.Body.Read(make([]byte, 1)); err != nil {
 					read <- fmt.Sprint(n, err)
 					return
 				}
