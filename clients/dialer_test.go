@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -210,23 +208,4 @@ func TestDialUDPAsksItsResolver(t *testing.T) {
 	_, err = clients.DialUDP(t.Context(), "b.test:9", &clients.UDPConfig{Resolver: table})
 	requireNotFound(t, err)
 	require.ErrorContains(t, err, "clients: dial udp")
-}
-
-func TestDialUDPWaitsForItsResolverAsLongAsTheConfigSays(t *testing.T) {
-	for timeout, want := range map[time.Duration]time.Duration{0: 30 * time.Second, time.Second: time.Second, -1: time.Hour} {
-		t.Run(timeout.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				silent := clients.ResolverFunc(func(ctx context.Context, _ string) ([]netip.Addr, error) {
-					<-ctx.Done()
-					return nil, context.Cause(ctx)
-				})
-				start := time.Now()
-				_, err := clients.DialUDP(ctx, "a.test:9", &clients.UDPConfig{Resolver: silent, Timeout: timeout})
-				require.Error(t, err)
-				require.Equal(t, want, time.Since(start))
-			})
-		})
-	}
 }

@@ -46,7 +46,7 @@ type Reader struct {
 	copies bool      // Borrowed must copy, since the receiver does not know that values are lent
 	reach  int       // how far has been looked, from the frame's first byte
 	arena  arena     // for small copies if src is nil
-	nested []nesting // one for each Recursive that was met
+	nested []nesting // one for each Recursive around here
 }
 
 // noLimit is the limit outside of any frame.

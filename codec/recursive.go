@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// Recursive is a codec that contains itself. build returns it, given self, which stands for the codec. Values nest at
-// most [MaxDepth] deep in both directions; deeper ones are ErrTooDeep. build is called once for each level of nesting
+// Recursive is a codec that contains itself. build returns it, given self, which stands for the codec. Its values nest
+// at most [MaxDepth] deep in both directions; deeper ones are ErrTooDeep. build is called once for each level of nesting
 // that is encoded, at once for the first and for others when a value reaches them, so the codec of a level knows its
-// depth; the first one decodes all levels. For types that contain each other use one Recursive of a [OneOf]: the levels
-// of another one that build makes start again in each level that is encoded, and multiply; what is received has at most
-// MaxDepth of them in all.
+// depth; the first one decodes all levels. For types that contain each other use one Recursive of a [OneOf]: encoding
+// counts the levels of another one that build makes anew in each level, so they multiply; decoding accepts MaxDepth of
+// them in all.
 //
 //	a Record of a name and of children, Repeated(Uint8, self); Tree{Name: "a", Children: []Tree{{Name: "b"}}}:
 //	| 01 | 61 | 01 | 01 | 62 | 00 |
@@ -57,7 +57,7 @@ func (c *recursive[T]) Decode(r *Reader) (v T, err error) {
 		return v, r.Fail(r.Offset(), errTooDeep)
 	}
 	*depth++
-	defer func() { *r.depthOf(c.top)-- }()
+	defer r.leave(c.top)
 	return c.top.get().Decode(r)
 }
 
@@ -65,6 +65,17 @@ func (c *recursive[T]) Decode(r *Reader) (v T, err error) {
 type nesting struct {
 	top   any
 	depth int
+}
+
+// leave undoes one increment of the depth of a Recursive. The first to nest is the last to leave, so the end of r.nested
+// is its own if no value is left.
+func (r *Reader) leave(top any) {
+	depth := r.depthOf(top)
+	if *depth--; *depth == 0 {
+		last := len(r.nested) - 1
+		r.nested[last] = nesting{} // holds no codec
+		r.nested = r.nested[:last]
+	}
 }
 
 // depthOf returns the depth of the values of a Recursive, which is valid until values of another one nest.

@@ -296,32 +296,6 @@ func TestALoggedNetConnIsANetConn(t *testing.T) {
 	})
 }
 
-func TestClosedMayWaitForGoroutinesOfTheHandler(t *testing.T) {
-	for _, how := range []string{"returns", "panics"} {
-		t.Run(how, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var work sync.WaitGroup
-				closed := make(chan struct{})
-				ln, connect := listenInMemory(t, &servers.Config{
-					Logger: slog.New(slog.DiscardHandler),
-					Hooks:  &servers.Hooks{Closed: func(*chanio.Conn) { work.Wait(); close(closed) }},
-				})
-				serveOn(t, t.Context(), ln, func(ctx context.Context, _ *chanio.Conn) error {
-					work.Go(func() { <-ctx.Done() })
-					if how == "panics" {
-						panic("boom")
-					}
-					return nil
-				})
-				nc := connect()
-				_, _ = io.ReadAll(nc)
-				require.NoError(t, nc.Close())
-				<-closed
-			})
-		})
-	}
-}
-
 // sealed is an error that panics when it is unwrapped.
 type sealed struct{}
 

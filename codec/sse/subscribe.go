@@ -98,7 +98,7 @@ func (s *subscriber) try() (e entry, ok bool, moved <-chan struct{}, err error) 
 	t := s.t
 	lost, e, ok, moved, err := s.take()
 	switch {
-	case lost == 0 && !e.made():
+	case lost == 0 && !e.unmade():
 		return e, ok, moved, err
 	case lost > 0:
 		mark := t.cfg.Mark(lost)
@@ -112,8 +112,8 @@ func (s *subscriber) try() (e entry, ok bool, moved <-chan struct{}, err error) 
 	return e, err == nil, nil, err
 }
 
-// made reports whether the event is still to be made: only its ID is known.
-func (e *entry) made() bool { return e.bytes == nil && e.event.ID != "" }
+// unmade reports whether the event is still to be made: only its ID is known.
+func (e *entry) unmade() bool { return e.bytes == nil && e.event.ID != "" }
 
 // take moves on in the ring. lost is how many events it has lost there. It calls no code of the user.
 func (s *subscriber) take() (lost uint64, e entry, ok bool, moved <-chan struct{}, err error) {

@@ -54,7 +54,7 @@ type TopicConfig struct {
 	Stale func() Event
 
 	// Epoch is the prefix of the IDs and should differ between starts of a server. "" means a random one. It must not
-	// contain "-" or a control character.
+	// contain "-", CR, LF or NUL.
 	Epoch string
 }
 

@@ -56,9 +56,9 @@ func (r *reader) part(ctx context.Context, wait bool) (m Message, err error) {
 }
 
 // RecvParts waits for the next message and returns its kind and its bytes as a Source, so that a message of any length
-// needs little memory. most limits the message; 0 means no limit, and the limits of the [Config] do not apply. Receives
-// from conn.In wait until the message has been received to its end, or its Source closed, which skips the rest. If ctx
-// ends first, nothing has been consumed.
+// needs little memory. most limits the message; 0 means no limit, and of the limits of the [Config] only MaxFragments
+// applies. Receives from conn.In wait until the message has been received to its end, or its Source closed, which skips
+// the rest. If ctx ends first, nothing has been consumed.
 //
 // A small message is one piece. The compressed form of a compressed message is collected, within the limits of the
 // Config, and its uncompressed bytes are delivered piece by piece.

@@ -28,14 +28,14 @@ type UnixConfig struct {
 // default write buffer sends.
 const MaxUnix = 256 << 10
 
-// maxUnix is the largest limit, which no kernel exceeds.
-const maxUnix = 1 << 30
+// maxBuffer is the largest limit, which no kernel exceeds.
+const maxBuffer = 1 << 30
 
 var (
 	errNoFile     = errors.New("a Mode needs a path: this socket has no file")
 	errUnnamed    = errors.New("no address: a peer without a name cannot be answered")
 	errOtherName  = errors.New("this socket has another peer: leave Addr empty, or send from one that is not connected")
-	errTooLarge   = fmt.Errorf("MaxDatagram is at most %d: a buffer of that size is needed", maxUnix)
+	errTooLarge   = fmt.Errorf("MaxDatagram is at most %d, since a buffer of that size is allocated", maxBuffer)
 	errLongName   = fmt.Errorf("a path has at most %d bytes: a relative one may be shorter", unixfile.MaxPath)
 	errNoAbstract = fmt.Errorf("abstract names exist on Linux only: %w here", errors.ErrUnsupported)
 )
@@ -87,7 +87,7 @@ func (cfg *UnixConfig) check() error {
 		return fmt.Errorf("a Mode of %v has more than permission bits", cfg.Mode)
 	case cfg.Mode != 0 && (cfg.Local == "" || isAbstract(cfg.Local)):
 		return errNoFile
-	case cfg.MaxDatagram > maxUnix:
+	case cfg.MaxDatagram > maxBuffer:
 		return errTooLarge
 	case len(cfg.Local) > unixfile.MaxPath || len(cfg.Remote) > unixfile.MaxPath:
 		return errLongName

@@ -310,7 +310,11 @@ func (w *Writer) within(ctx context.Context) (bounded context.Context, stop func
 		return ctx, func() {}
 	}
 	bounded, cancel := context.WithCancelCause(ctx)
-	unset := d.AfterFunc(func() { cancel(&deadline.Timeout{Text: "deadline exceeded", Call: true}) })
+	expire := func() { cancel(&deadline.Timeout{Text: "deadline exceeded", Call: true}) }
+	if d.Err() != nil {
+		expire()
+	}
+	unset := d.AfterFunc(expire)
 	return bounded, func() {
 		unset()
 		cancel(nil)
@@ -397,7 +401,8 @@ func (w *Writer) Progress() int64 {
 	return w.sent
 }
 
-// SetDeadline sets the time at which calls fail, including one that waits. The zero time means no deadline.
+// SetDeadline sets the time at which calls fail, including one that waits, except for a Flush that began before the first
+// deadline was set. The zero time means no deadline.
 func (w *Writer) SetDeadline(t time.Time) {
 	w.s.c.mu.Lock()
 	if w.deadline == nil {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/weir-go/weir/internal/pool"
 )
 
 // alone is the environment variable that names the test to run alone in a process.
@@ -68,20 +70,20 @@ func Held(start func() (stop func())) int {
 	return heap + stack
 }
 
-// HeldApart is Held with separate results for heap and stacks. It takes a second, after which internal/pool lets go of
-// what nobody has used meanwhile: a busy machine serves many connections at once, and leaves their buffers there.
+// HeldApart is Held with separate results for heap and stacks. It takes pool.Window, after which pools let go of what
+// nobody has used meanwhile: a busy machine serves many connections at once, and leaves their buffers there.
 func HeldApart(start func() (stop func())) (heap, stack int) {
 	heap, stack = InUse()
 	stop := start()
-	time.Sleep(time.Second)
+	time.Sleep(pool.Window)
 	heapAfter, stackAfter := InUse()
 	stop()
 	return heapAfter - heap, stackAfter - stack
 }
 
-// HeldByTCP returns what n TCP connections use, both ends of each, for comparison.
+// HeldByTCP returns the heap that n TCP connections use, both ends of each, for comparison.
 func HeldByTCP(t *testing.T, n int) int {
-	return Held(func() (stop func()) {
+	heap, _ := HeldApart(func() (stop func()) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -105,4 +107,5 @@ func HeldByTCP(t *testing.T, n int) int {
 			_ = ln.Close()
 		}
 	})
+	return heap
 }

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-const (
-	window = time.Second // how long values are kept if collections follow each other quickly
-	most   = 1 << 14     // values that are kept; beyond that a sync.Pool alone decides
-)
+// Window is how long values are kept if collections follow each other quickly.
+const Window = time.Second
+
+// most is how many values are kept; beyond that a sync.Pool alone decides.
+const most = 1 << 14
 
 // Pool is a sync.Pool of pointers. It must not be copied after first use.
 type Pool[T any] struct {
@@ -62,10 +63,10 @@ func (p *Pool[T]) watch() {
 type sentinel struct{ _ *byte }
 
 // collected puts free values back, so that the next collection does not drop those that nobody has used since the last
-// one. In each window it leaves two collections alone, and what was not used between these is dropped. It reports
+// one. In each Window it leaves two collections alone, and what was not used between these is dropped. It reports
 // whether it wants to be called again; if not, the next Put sees to that, and nothing holds a Pool that is not in use.
 func (p *Pool[T]) collected(now time.Time) bool {
-	if p.leave == 0 && now.Sub(p.trimmed) >= window {
+	if p.leave == 0 && now.Sub(p.trimmed) >= Window {
 		p.leave, p.trimmed = 2, now
 	}
 	if p.leave > 0 {

@@ -38,28 +38,28 @@ func (p *Pool[T]) count() (n int) {
 func TestValuesOutliveCollectionsWithinTheWindow(t *testing.T) {
 	p := filled()
 	p.trimmed = time.Now()
-	p.collect(4, p.trimmed, window/10)
+	p.collect(4, p.trimmed, Window/10)
 	require.NotZero(t, p.count(), "no value is left after four collections")
 }
 
 func TestUnusedValuesAreDroppedOncePerWindow(t *testing.T) {
 	p := filled()
 	p.trimmed = time.Now()
-	now := p.collect(4, p.trimmed, window/10)
-	p.collect(4, now.Add(window), window/10)
+	now := p.collect(4, p.trimmed, Window/10)
+	p.collect(4, now.Add(Window), Window/10)
 	require.LessOrEqual(t, p.count(), runtime.GOMAXPROCS(0), "values are left that nobody has used for a window")
 }
 
 func TestRareCollectionsDropUnusedValues(t *testing.T) {
 	p := filled()
 	require.True(t, p.collected(time.Now()), "the watch ends although values are left")
-	p.collect(3, time.Now(), 2*window)
+	p.collect(3, time.Now(), 2*Window)
 	require.Zero(t, p.count())
 }
 
 // A Pool may belong to a connection, and the collector would keep it as long as it is watched.
 func TestWatchingEndsWithoutUse(t *testing.T) {
-	for _, step := range []time.Duration{window / 10, 2 * window} {
+	for _, step := range []time.Duration{Window / 10, 2 * Window} {
 		p := filled()
 		p.trimmed = time.Now()
 		calls, now := 1, p.trimmed

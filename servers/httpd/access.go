@@ -86,7 +86,7 @@ type Access struct {
 	Received, Sent int64
 
 	// Err is the reason why the reply is incomplete or may not have been received: [ErrClientGone] if the client has
-	// disconnected meanwhile and Done of the request's context was called, or Err twice, a [*StreamError], a
+	// disconnected meanwhile and Done of the request's context was called, or Err more than once, a [*StreamError], a
 	// [*chanio.PanicError] of the handler, a connection error, or what was wrong with the head. It is nil if the exchange
 	// succeeded.
 	Err error

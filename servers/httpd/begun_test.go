@@ -49,6 +49,7 @@ func TestEventsThatTheServerCannotSendAreAnError(t *testing.T) {
 	for name, handler := range map[string]http.Handler{
 		"stream": EventStream(func(context.Context, *chanio.Sink[sse.Event]) error { return nil }, nil),
 		"topic":  ServeTopic(topic, nil),
+		"retry":  EventStream(func(context.Context, *chanio.Sink[sse.Event]) error { return nil }, &EventsConfig{Retry: time.Second}),
 	} {
 		get := func(t *testing.T, timeout time.Duration) (resp *http.Response, said string, err error) {
 			var logged bytes.Buffer
@@ -74,5 +75,19 @@ func TestEventsThatTheServerCannotSendAreAnError(t *testing.T) {
 			require.Error(t, err)
 			require.Contains(t, said, http.ErrNotSupported.Error())
 		})
+	}
+}
+
+// TestRetryThatNoEventCanHaveCutsTheReply has a Retry of a part of a millisecond, which the protocol does not have.
+func TestRetryThatNoEventCanHaveCutsTheReply(t *testing.T) {
+	addr := start(t, EventStream(func(context.Context, *chanio.Sink[sse.Event]) error { return nil },
+		&EventsConfig{Retry: 1500 * time.Microsecond}), nil)
+	for version, client := range clients(t) {
+		resp, err := client.Get("http://" + addr)
+		if err == nil {
+			_, err = io.Copy(io.Discard, resp.Body)
+			require.NoError(t, resp.Body.Close())
+		}
+		require.Error(t, err, version)
 	}
 }

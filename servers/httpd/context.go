@@ -214,12 +214,13 @@ func (w *watch) startLocked(c *conn) {
 	go func() { // end waits for it
 		defer close(done)
 		for {
-			_ = c.setReadDeadline(time.Time{}) // that of the handler is for the body, which has ended
+			_ = c.nc.SetReadDeadline(time.Time{}) // that of the handler, who may set one now, is for the body, which has ended
 			err := c.src.Fill(ctx, 1)
 			switch {
 			case err == nil, ctx.Err() != nil:
 				return
-			case errors.Is(err, os.ErrDeadlineExceeded) && chanio.Resumable(ctx, err): // the handler has set another one
+			case errors.Is(err, os.ErrDeadlineExceeded) && chanio.Resumable(ctx, err):
+				time.Sleep(time.Millisecond) // the handler has set another one, or a foreign net.Conn does so each time
 			default:
 				c.clientGone(x, err)
 				return

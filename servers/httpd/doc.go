@@ -50,7 +50,7 @@
 //
 //   - Every wait has a timeout, and every length a limit: see [Config].
 //   - The context of a request ends when its client has disconnected, once the body has been read, and when its handler
-//     returns. Detecting that costs nothing until a handler calls Done, or Err twice.
+//     returns. Detecting that costs nothing until a handler calls Done, or Err more than once.
 //   - A reply that ends early never looks complete.
 //   - Shutdown lets every request in progress finish, and tells its client that the connection ends.
 package httpd

@@ -64,7 +64,7 @@ func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (
 	w.WriteHeader(http.StatusOK)
 	if s.cfg.Retry != 0 {
 		if err := s.event(r.Context(), sse.Event{Retry: s.cfg.Retry}); err != nil {
-			return nil, err
+			return nil, begun{err}
 		}
 	}
 	s.touch()

@@ -104,17 +104,16 @@ func EventStream(f func(ctx context.Context, events *chanio.Sink[sse.Event]) err
 	})
 }
 
-// eventsFailed ends a request whose reply of events could not be started. If that is not because the client has
-// disconnected, w lacks what events need.
+// eventsFailed ends a request whose reply of events could not be started.
 func eventsFailed(w http.ResponseWriter, r *http.Request, err error) {
 	var late begun
-	switch {
-	case !errors.Is(err, errors.ErrUnsupported):
-	case errors.As(err, &late):
+	if !errors.As(err, &late) {
+		failed(w, r, err)
+		return
+	}
+	if !isGone(w, r, err) {
 		report(w, r, "events", err)
 		cut()
-	default:
-		failed(w, r, err)
 	}
 }
 

@@ -253,7 +253,7 @@ func (w *response) decide() {
 	case w.plan.close, w.framing.Kind == http1.UntilClose, w.status == http.StatusSwitchingProtocols, w.conn.draining.Load():
 		w.keepAlive = false
 	}
-	if w.body != nil && w.keepAlive && !w.fullDuplex {
+	if w.body != nil && w.keepAlive && !w.body.both.Load() {
 		w.keepAlive = w.body.settle()
 	}
 }

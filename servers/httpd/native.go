@@ -133,10 +133,10 @@ func (x Exchange) HeaderBorrowed(name string) []byte {
 		}
 		return nil
 	}
-	f := &x.head().Fields
 	if name == "" {
 		return nil
 	}
+	f := &x.head().Fields
 	if known := http1.Lookup(name); known != http1.Unknown {
 		value, _ := f.Get(known)
 		return value

@@ -206,7 +206,8 @@ func (o *output) giveBack() {
 	}
 }
 
-// CloseNotify makes o a CloseNotifier of net/http. That is deprecated, but there are frameworks that require it.
+// CloseNotify makes o a CloseNotifier of net/http. That is deprecated, but there are frameworks that require it. The
+// channel receives a value when the client has disconnected or the handler has returned.
 func (o *output) CloseNotify() <-chan bool {
 	gone := make(chan bool, 1)
 	context.AfterFunc(o.req.Context(), func() { gone <- true })

@@ -58,7 +58,8 @@ func TestFrameworksMayStillAskForCloseNotify(t *testing.T) {
 		closed := w.(interface{ CloseNotify() <-chan bool }).CloseNotify()
 		_ = http.NewResponseController(w).Flush()
 		select {
-		case gone <- <-closed:
+		case is := <-closed:
+			gone <- is
 		case <-time.After(patience):
 		}
 	})

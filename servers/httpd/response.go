@@ -20,10 +20,9 @@ type response struct {
 	output
 	body *requestBody // nil if the request has none
 
-	http11     bool
-	isConnect  bool
-	keepAlive  bool // the connection may continue after this reply
-	fullDuplex bool
+	http11    bool
+	isConnect bool
+	keepAlive bool // the connection may continue after this reply
 
 	wroteHeader bool
 	overruled   bool // a refusal has replaced the handler's reply
@@ -137,7 +136,6 @@ func (w *response) SetWriteDeadline(t time.Time) error {
 // EnableFullDuplex supports http.ResponseController. The body of the request may then be read after the reply has
 // started.
 func (w *response) EnableFullDuplex() error {
-	w.fullDuplex = true
 	if w.body != nil {
 		w.body.both.Store(true) // another goroutine may be reading it
 	}
