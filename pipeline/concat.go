@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
@@ -63,12 +64,11 @@ func (in *inputs[T]) took(from int) {
 // drop gives a value that was not received back to the source of the latest value.
 func (in *inputs[T]) drop(v T) { in.ups[in.last.Load()].Drop(v) }
 
-func (in *inputs[T]) close() error {
-	var errs []error
-	for _, up := range in.ups {
-		errs = append(errs, up.Close())
+func (in *inputs[T]) close() (err error) {
+	for _, up := range slices.Backward(in.ups) {
+		defer func() { err = errors.Join(err, up.Close()) }() // all of them, even if one panics
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (in *inputs[T]) describe() (ds []chanio.Description) {

@@ -86,10 +86,14 @@ func (e *expand[A, B]) hooks() chanio.SourceHooks[B] {
 }
 
 func (e *expand[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
-	if ctx != nil && ctx.Err() != nil {
-		return b, false, chanio.Cause(ctx)
-	}
-	for len(e.ready) == 0 {
+	for {
+		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not check ctx
+			return b, false, chanio.Cause(ctx)
+		}
+		if len(e.ready) > 0 {
+			b, e.ready = e.ready[0], e.ready[1:]
+			return b, true, nil
+		}
 		if e.end != nil {
 			return b, false, e.end
 		}
@@ -105,8 +109,6 @@ func (e *expand[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 			}
 		}
 	}
-	b, e.ready = e.ready[0], e.ready[1:]
-	return b, true, nil
 }
 
 // advance calls step with a.

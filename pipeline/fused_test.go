@@ -348,3 +348,22 @@ func TestMisuseOfAStagePanicsAtConstruction(t *testing.T) {
 		t.Run(c.want, func(t *testing.T) { require.PanicsWithValue(t, c.want, c.call) })
 	}
 }
+
+// TestFlatMapHeedsItsContextWhileNothingComesOut has an upstream that never waits.
+func TestFlatMapHeedsItsContextWhileNothingComesOut(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	src := pipeline.FlatMap(chanio.NewSource(chanio.SourceHooks[int]{
+		Next: func(context.Context) (int, error) {
+			if n++; n == 10 {
+				cancel()
+			}
+			if n > 1000 {
+				return 0, io.EOF
+			}
+			return n, nil
+		},
+	}), func(int) []int { return nil })
+	_, err := src.Recv(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}

@@ -33,9 +33,10 @@ const (
 	maxTurn = 256 * time.Millisecond
 )
 
-func (z *zip[A, B, C]) close() error {
+func (z *zip[A, B, C]) close() (err error) {
 	defer z.alarm.stop()
-	return errors.Join(z.as.Close(), z.bs.Close())
+	defer func() { err = errors.Join(err, z.bs.Close()) }() // even if the other one panics
+	return z.as.Close()
 }
 
 func (z *zip[A, B, C]) pull(ctx context.Context) (c C, ok bool, err error) {

@@ -10,9 +10,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// Queue is a bounded queue with any number of senders and one receiver. Senders that wait are woken when a quarter of it is
-// free, so that under load a wake-up serves many values, and a single value crosses at once. Neither side holds the lock
-// while it waits or calls a function of the user. An idle queue has no buffers.
+// Queue is a bounded queue with any number of senders and one receiver. Neither side holds the lock while it waits or calls
+// a function of the user. An idle queue has no buffers.
 type Queue[T any] struct {
 	cfg  *Config[T]
 	drop func(v T) // called with values that the receiver will not get; may be nil
@@ -178,7 +177,7 @@ func (q *Queue[T]) unlock() {
 		q.waiting = false
 		signal(q.ready)
 	}
-	if q.blocked > 0 && !q.over && q.fitsLocked(max(1, q.cfg.Size/4)) {
+	if q.blocked > 0 && !q.over && q.fitsLocked(1) {
 		signal(q.room)
 	}
 	left, overflowed := q.backlog.left, q.overflowed
