@@ -14,7 +14,9 @@ import (
 // TestACloseThatPanicsDoesNotKeepOtherInputsOpen closes stages whose first input panics in its Close hook.
 func TestACloseThatPanicsDoesNotKeepOtherInputsOpen(t *testing.T) {
 	for name, join := range map[string]func(a, b *chanio.Source[int]) *chanio.Source[int]{
-		"Zip":    func(a, b *chanio.Source[int]) *chanio.Source[int] { return pipeline.Zip(a, b, func(a, b int) int { return a + b }) },
+		"Zip": func(a, b *chanio.Source[int]) *chanio.Source[int] {
+			return pipeline.Zip(a, b, func(a, b int) int { return a + b })
+		},
 		"Concat": func(a, b *chanio.Source[int]) *chanio.Source[int] { return pipeline.Concat(a, b) },
 	} {
 		closed := 0
