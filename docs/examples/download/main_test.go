@@ -86,7 +86,7 @@ func TestResumeWhereItStopped(t *testing.T) {
 	got, err := os.ReadFile(d.path)
 	require.NoError(t, err)
 	require.Equal(t, s.content, got)
-	require.EqualValues(t, 1+101-d.done, s.asked.Load())
+	require.InDelta(t, 1+101-d.done, s.asked.Load(), float64(d.parallel), "requests that were cancelled may arrive late")
 	left, err := filepath.Glob(d.path + ".*")
 	require.NoError(t, err)
 	require.Empty(t, left)
