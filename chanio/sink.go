@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/stream"
 )
 
@@ -83,19 +84,12 @@ func (s *Sink[T]) TrySend(v T) (bool, error) {
 	if s.hooks.TrySend != nil {
 		return s.hooks.TrySend(v)
 	}
-	err := s.hooks.Send(expired, v)
-	if err != nil && Resumable(expired, err) {
+	err := s.hooks.Send(deadline.Past, v)
+	if err != nil && Resumable(deadline.Past, err) {
 		return false, nil
 	}
 	return err == nil, err
 }
-
-// expired is a ctx that has ended.
-var expired = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
 
 // Consumes reports whether Send and SendAll use up values before they return; see SinkHooks.Consumes.
 func (s *Sink[T]) Consumes() bool { return s.hooks.Consumes }

@@ -90,7 +90,7 @@ func (t *turn) tryReplace(ctx context.Context, next *consumer, end *End) (left <
 		state := c.state.Load()
 		switch over := deadline.Ended(c.done) || state != owned && !end.Open(); {
 		case state == vacant || state == gone:
-		case !over && ctx != expired && ctx.Err() != nil:
+		case !over && ctx != deadline.Past && ctx.Err() != nil:
 			return never, "" // a call whose ctx has ended is no second consumer
 		case !over:
 			return nil, c.contention(ctx, state)

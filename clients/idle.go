@@ -10,6 +10,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/socket"
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // The reasons why a connection is not idle.
@@ -44,24 +45,13 @@ func CheckIdle(_ context.Context, c *chanio.Conn) error {
 	return nil
 }
 
-// noWait is a ctx that has ended: a claim with it fails if there is another consumer.
-var noWait = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
 // isBehind reports whether input lies where c.Buffered does not look: in a TLS record that has been read, or in what a
 // stage has left. While a stage owns In it cannot look there either.
 func isBehind(c *chanio.Conn) bool {
-	up, err := c.In.Acquire(noWait, "clients.CheckIdle")
+	up, err := c.In.Acquire(deadline.Past, "clients.CheckIdle")
 	if err != nil {
 		return false
 	}
 	defer up.Release()
-	in := up.Bytes()
-	if record, ok := in.(interface{ FillArrived() bool }); ok {
-		return record.FillArrived()
-	}
-	return len(in.Buffered()) > 0
+	return stream.HasArrived(up.Bytes())
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/http1"
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // The methods below implement incoming and outgoing.
@@ -110,8 +111,8 @@ func (c *conn) settle(x *exchange, s *sender, reuse bool) {
 
 // hasMore reports whether more has arrived than the response. A record of TLS may hold it, where healthy does not see it.
 func (c *conn) hasMore() bool {
-	if in, ok := c.src.(interface{ FillArrived() bool }); ok && c.secure != nil {
-		return in.FillArrived()
+	if c.secure != nil {
+		return stream.HasArrived(c.src)
 	}
 	return len(c.src.Buffered()) > 0
 }

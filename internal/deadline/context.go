@@ -89,16 +89,13 @@ func (c *Context) doneLocked() <-chan struct{} {
 	return c.done
 }
 
-// errMoved is the error of a Context that has ended. It reports by itself that a call may be repeated, because the
+// Err returns Exceeded once the context has ended. That error reports by itself that a call may be repeated, because the
 // Context may have been moved before the error is judged.
-var errMoved error = &Timeout{Text: "deadline exceeded", Call: true}
-
-// Err returns an error that is context.DeadlineExceeded once the context has ended.
 func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended {
-		return errMoved
+		return Exceeded
 	}
 	return nil
 }
@@ -162,7 +159,7 @@ func (o *once) Done() <-chan struct{} { return o.done }
 
 func (o *once) Err() error {
 	if Ended(o.done) {
-		return errMoved
+		return Exceeded
 	}
 	return nil
 }

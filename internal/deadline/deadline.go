@@ -106,7 +106,7 @@ func (d *Deadline) enter(ctx context.Context, until time.Time) error {
 			return Cause(ctx)
 		}
 		if d.hasPassedLocked() {
-			return &Timeout{Text: "deadline exceeded", Call: true}
+			return Exceeded
 		}
 		d.bindLocked(ctx)
 	}
@@ -326,7 +326,7 @@ func (d *Deadline) Judge(ctx context.Context, err error) error {
 	case !d.until.IsZero() && !time.Now().Before(d.until):
 		return Late
 	case !d.alone && !d.anyway && d.hasPassedLocked():
-		return &Timeout{Text: "deadline exceeded", Call: true}
+		return Exceeded
 	}
 	if d.setting { // by a late goroutine: the timeout may be from the previous deadline
 		d.waitLocked(nil)

@@ -15,6 +15,9 @@ type Timeout struct {
 	Call bool
 }
 
+// Exceeded is the error of a call that a deadline has ended.
+var Exceeded error = &Timeout{Text: "deadline exceeded", Call: true}
+
 // Error returns Text.
 func (e *Timeout) Error() string { return e.Text }
 
@@ -48,3 +51,10 @@ func Earlier(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// Past is a ctx that has ended. A call with it does what it can without waiting.
+var Past = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()

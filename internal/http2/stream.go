@@ -101,7 +101,7 @@ func (s *Stream) waitLocked(ctx context.Context, set *deadline.Context, limit ti
 		if set.Err() == nil {
 			return nil
 		}
-		return &deadline.Timeout{Text: "deadline exceeded", Call: true}
+		return deadline.Exceeded
 	case <-late:
 		return deadline.Late
 	}

@@ -310,7 +310,7 @@ func (w *Writer) within(ctx context.Context) (bounded context.Context, stop func
 		return ctx, func() {}
 	}
 	bounded, cancel := context.WithCancelCause(ctx)
-	expire := func() { cancel(&deadline.Timeout{Text: "deadline exceeded", Call: true}) }
+	expire := func() { cancel(deadline.Exceeded) }
 	if d.Err() != nil {
 		expire()
 	}

@@ -242,7 +242,7 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	case <-moved:
 		return nil
 	case <-passed:
-		return &deadline.Timeout{Text: "deadline exceeded", Call: true}
+		return deadline.Exceeded
 	case <-ctx.Done():
 		return deadline.Cause(ctx)
 	}
