@@ -7,8 +7,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-
-	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Source is the receiving half of a stream. It yields values and then ends once.
@@ -98,7 +96,7 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
 	c := s.turn.now.Load() // its ctx does not matter, because this does not wait
 	if c == nil || !c.state.CompareAndSwap(vacant, taken) {
-		if c, err = s.turn.enter(deadline.Past, s.hooks.End); err != nil {
+		if c, err = s.turn.enter(trying, s.hooks.End); err != nil {
 			return v, false, nil // the previous consumer is about to leave
 		}
 	}

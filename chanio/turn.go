@@ -90,7 +90,7 @@ func (t *turn) tryReplace(ctx context.Context, next *consumer, end *End) (left <
 		state := c.state.Load()
 		switch over := deadline.Ended(c.done) || state != owned && !end.Open(); {
 		case state == vacant || state == gone:
-		case !over && ctx != deadline.Past && ctx.Err() != nil:
+		case !over && ctx != trying && ctx.Err() != nil:
 			return never, "" // a call whose ctx has ended is no second consumer
 		case !over:
 			return nil, c.contention(ctx, state)
@@ -106,6 +106,9 @@ func (t *turn) tryReplace(ctx context.Context, next *consumer, end *End) (left <
 	t.now.Store(next)
 	return nil, ""
 }
+
+// trying is the ctx of TryRecv. It has ended, but unlike other such calls a TryRecv counts as a second consumer.
+var trying context.Context = struct{ context.Context }{deadline.Past}
 
 // never is a channel that is not closed.
 var never = make(chan struct{})
