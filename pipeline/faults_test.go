@@ -836,3 +836,40 @@ func TestValuesOfTwoOwnersAreReceivedOrGivenBack(t *testing.T) {
 		}
 	}
 }
+
+// A Close hook that panics when Take has its last value loses neither that value nor those before it.
+func TestTakeLosesNothingToACloseThatPanics(t *testing.T) {
+	for _, receive := range []func(src, *atomic.Int64) error{
+		func(s src, got *atomic.Int64) error {
+			return pipeline.ForEach(t.Context(), s, func(int) error { got.Add(1); return nil })
+		},
+		func(s src, got *atomic.Int64) error {
+			return pipeline.Connect(t.Context(), s, chanio.NewSink(chanio.SinkHooks[int]{
+				Send:    func(context.Context, int) error { got.Add(1); return nil },
+				SendAll: func(_ context.Context, vs []int) (int, error) { got.Add(int64(len(vs))); return len(vs), nil },
+				Close:   func() error { return nil },
+			}))
+		},
+	} {
+		var made, got, back atomic.Int64
+		next := func() int { return int(made.Add(1)) }
+		s := pipeline.Take(chanio.NewSource(chanio.SourceHooks[int]{
+			Next: func(context.Context) (int, error) { return next(), nil },
+			AtHand: func(dst []int) []int {
+				for len(dst) < cap(dst) {
+					dst = append(dst, next())
+				}
+				return dst
+			},
+			Close:       func() error { panic("of the hook") },
+			Undelivered: func(int) { back.Add(1) },
+		}), 7)
+		func() {
+			defer func() { _ = recover() }() // in this goroutine the panic goes on
+			require.Error(t, receive(s, &got))
+		}()
+		_ = s.Close()
+		require.EqualValues(t, 6, got.Load())
+		require.Equal(t, made.Load(), got.Load()+back.Load())
+	}
+}

@@ -12,28 +12,22 @@ import (
 func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	atLeast("Take", "n", n, 0)
 	up := src.Claim("pipeline.Take")
-	took := func(k int) {
-		if n -= k; n == 0 {
-			_ = up.Close() // the stage has ended; the result is not needed
-		}
-	}
 	h := pass(up, derive(up, func(ctx context.Context) (v T, ok bool, err error) {
 		if n == 0 {
 			_ = up.Close()
 			return v, false, io.EOF
 		}
 		if v, ok, err = take(ctx, up); ok {
-			took(1)
+			if n--; n == 0 {
+				orPutBack(up, v, func() { _ = up.Close() }) // the stage has ended; the result is not needed
+			}
 		}
 		return v, ok, err
 	}))
-	h.AtHand = func(dst []T) []T {
-		if n == 0 {
-			return dst
-		}
-		room := min(cap(dst)-len(dst), n)
+	h.AtHand = func(dst []T) []T { // all but the last, whose pull closes src
+		room := min(cap(dst)-len(dst), max(0, n-1))
 		got := len(up.AtHand(dst[:len(dst):len(dst)+room])) - len(dst)
-		took(got)
+		n -= got
 		return dst[:len(dst)+got]
 	}
 	return chanio.NewSource(h)
