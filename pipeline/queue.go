@@ -45,8 +45,8 @@ type Queue[T any] struct {
 	Policy Policy
 
 	// Metric returns the weight of a value, at least 1. nil means that each value weighs 1. A value heavier than Size
-	// is accepted when the queue is empty. Metric may be called several times with a value, by any goroutine, and must
-	// always return the same weight.
+	// is accepted when the queue is empty. Under Block, no value overtakes one that waits for room. Metric may be called
+	// several times with a value, by any goroutine, and must always return the same weight.
 	Metric func(v T) int
 
 	// Mark, if not nil, returns an item that is received in place of lost values and reports how many they were. If it

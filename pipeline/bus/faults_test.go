@@ -21,59 +21,63 @@ func TestTheEndOfASubscriptionWakesAllItsPublishers(t *testing.T) {
 		"Close of all": func(b *bus.Bus[string, int], _ *chanio.Source[int]) error { return b.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				b := bus.New[string, int]()
-				s := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 1, Policy: pipeline.Block})
-				publish(t, b, "a", 0)
-				done := make(chan int, 5)
-				for range cap(done) {
-					go func() {
-						n, _ := b.Publish(t.Context(), "a", 1)
-						done <- n
-					}()
-				}
-				synctest.Wait()
-				require.Empty(t, done)
-				require.NoError(t, end(b, s))
-				synctest.Wait()
-				require.Len(t, done, cap(done))
-			})
+			for _, metric := range []func(int) int{nil, func(int) int { return 1 }} {
+				synctest.Test(t, func(t *testing.T) {
+					b := bus.New[string, int]()
+					s := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 1, Policy: pipeline.Block, Metric: metric})
+					publish(t, b, "a", 0)
+					done := make(chan int, 5)
+					for range cap(done) {
+						go func() {
+							n, _ := b.Publish(t.Context(), "a", 1)
+							done <- n
+						}()
+					}
+					synctest.Wait()
+					require.Empty(t, done)
+					require.NoError(t, end(b, s))
+					synctest.Wait()
+					require.Len(t, done, cap(done))
+				})
+			}
 		})
 	}
 }
 
 // One publisher that gives up, or is served, wakes the next.
 func TestEachPublisherThatWaitsIsServedInTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := bus.New[string, int]()
-		s := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 1, Policy: pipeline.Block})
-		publish(t, b, "a", 0)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		done := make(chan error, 9)
-		for i := range cap(done) {
-			go func() {
-				own := t.Context()
-				if i%3 == 0 {
-					own = ctx
-				}
-				_, err := b.Publish(own, "a", i)
-				done <- err
-			}()
-		}
-		synctest.Wait()
-		cancel(io.EOF) // which is no end of the bus
-		synctest.Wait()
-		for range 3 {
-			require.ErrorIs(t, <-done, context.Canceled)
-		}
-		for range 7 {
-			_, err := s.Recv(t.Context())
-			require.NoError(t, err)
-		}
-		for range 6 {
-			require.NoError(t, <-done)
-		}
-	})
+	for _, metric := range []func(int) int{nil, func(int) int { return 1 }} {
+		synctest.Test(t, func(t *testing.T) {
+			b := bus.New[string, int]()
+			s := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 1, Policy: pipeline.Block, Metric: metric})
+			publish(t, b, "a", 0)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			done := make(chan error, 9)
+			for i := range cap(done) {
+				go func() {
+					own := t.Context()
+					if i%3 == 0 {
+						own = ctx
+					}
+					_, err := b.Publish(own, "a", i)
+					done <- err
+				}()
+			}
+			synctest.Wait()
+			cancel(io.EOF) // which is no end of the bus
+			synctest.Wait()
+			for range 3 {
+				require.ErrorIs(t, <-done, context.Canceled)
+			}
+			for range 7 {
+				_, err := s.Recv(t.Context())
+				require.NoError(t, err)
+			}
+			for range 6 {
+				require.NoError(t, <-done)
+			}
+		})
+	}
 }
 
 func TestAPanicOfASubscribersFunctionEndsItsSubscriptionAlone(t *testing.T) {
@@ -173,4 +177,32 @@ func TestSubscriptionsComeAndGoBesidePublishers(t *testing.T) {
 	require.NoError(t, stays.Close())
 	require.Empty(t, b.Topics())
 	require.NoError(t, b.Close())
+}
+
+// A large value waits for its turn only: small ones that come later do not take its room again and again.
+func TestALargeValueIsNotOvertakenForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := bus.New[string, int]()
+		s := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 10, Policy: pipeline.Block, Metric: func(v int) int { return v }})
+		ctx, cancel := context.WithCancel(t.Context())
+		var publishers sync.WaitGroup
+		for range 10 {
+			publishers.Go(func() {
+				for ctx.Err() == nil {
+					_, _ = b.Publish(ctx, "a", 1)
+				}
+			})
+		}
+		synctest.Wait()
+		publishers.Go(func() { _, _ = b.Publish(ctx, "a", 10) })
+		for i, v := 0, 1; v == 1; i++ {
+			require.Less(t, i, 1000)
+			synctest.Wait()
+			var err error
+			v, err = s.Recv(ctx)
+			require.NoError(t, err)
+		}
+		cancel()
+		publishers.Wait()
+	})
 }

@@ -22,14 +22,23 @@ type Queue[T any] struct {
 	over       bool  // nothing more is accepted
 	waiting    bool  // the receiver waits
 	overflowed bool  // unlock must call OnOverflow
-	blocked    int   // number of senders that wait
+	blocked    int   // number of senders that wait for room
+	lined      int   // number of senders in line
 	ready      chan struct{}
 	room       chan struct{} // closed once the queue is over
+
+	// line is held by the first of the senders in line. It is nil if all values weigh 1: such senders may overtake each
+	// other. If they did here, a heavy value could wait for ever while light ones take its room.
+	line chan struct{}
 }
 
 // New returns a queue with a complete Config. drop, if not nil, takes over values that the receiver will not get.
 func New[T any](cfg *Config[T], drop func(T)) *Queue[T] {
-	return &Queue[T]{cfg: cfg, drop: drop, backlog: backlog[T]{marks: cfg.Mark != nil, keeps: drop != nil}}
+	q := &Queue[T]{cfg: cfg, drop: drop, backlog: backlog[T]{marks: cfg.Mark != nil, keeps: drop != nil}}
+	if cfg.Metric != nil && cfg.Policy == Block {
+		q.line = make(chan struct{}, 1)
+	}
+	return q
 }
 
 // Put queues v as the policy says; under Block it waits for room. It reports whether v was accepted. The error is why
@@ -37,11 +46,9 @@ func New[T any](cfg *Config[T], drop func(T)) *Queue[T] {
 func (q *Queue[T]) Put(ctx context.Context, v T) (ok bool, err error) {
 	w := q.cfg.weigh(v)
 	q.mu.Lock()
-	o := q.offerLocked(v, w)
-	for o.Full && err == nil {
-		if err = q.awaitRoomLocked(ctx); err == nil {
-			o = q.offerLocked(v, w)
-		}
+	o := q.tryLocked(v, w)
+	if o.Full {
+		o, err = q.waitLocked(ctx, v, w)
 	}
 	if o.Over {
 		err = q.err
@@ -94,7 +101,47 @@ func (q *Queue[T]) TryPut(v T) Outcome {
 	w := q.cfg.weigh(v)
 	q.mu.Lock()
 	defer q.unlock()
+	return q.tryLocked(v, w)
+}
+
+// tryLocked is offerLocked for a sender that is not in line.
+func (q *Queue[T]) tryLocked(v T, w int) Outcome {
+	if q.lined > 0 && !q.over {
+		return Outcome{Full: true}
+	}
 	return q.offerLocked(v, w)
+}
+
+// waitLocked releases the lock until v is accepted, or the queue or ctx ends.
+func (q *Queue[T]) waitLocked(ctx context.Context, v T, w int) (o Outcome, err error) {
+	if q.line != nil {
+		q.lined++
+		defer func() { q.lined-- }()
+		if err = q.lineUpLocked(ctx); err != nil {
+			return o, err
+		}
+		defer func() { <-q.line }()
+	}
+	for {
+		if o = q.offerLocked(v, w); !o.Full {
+			return o, nil
+		}
+		if err = q.awaitRoomLocked(ctx); err != nil {
+			return o, err
+		}
+	}
+}
+
+// lineUpLocked releases the lock until the sender is the first in line. It returns an error if ctx ended.
+func (q *Queue[T]) lineUpLocked(ctx context.Context) error {
+	q.mu.Unlock()
+	defer q.mu.Lock()
+	select {
+	case q.line <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	}
 }
 
 // Yield lets other goroutines run: a sender whose values are dropped never waits, and can keep its receivers from running
