@@ -23,11 +23,12 @@ func validatorsOf(h http.Header) validators {
 // precondition evaluates the conditions of a GET or HEAD request in the order of RFC 9110 13.2.2. instead is the status
 // to answer without the content, or 0. ranges reports whether a Range field applies.
 func precondition(r *http.Request, v validators) (instead int, ranges bool) {
-	if v.etag == "" && v.modified.IsZero() {
-		return 0, r.Header.Get("If-Range") == ""
-	}
 	h := r.Header
-	switch match := h.Values("If-Match"); {
+	match, none := h["If-Match"], h["If-None-Match"]
+	if v.etag == "" && v.modified.IsZero() && len(match)+len(none) == 0 { // the other conditions need a validator
+		return 0, h.Get("If-Range") == ""
+	}
+	switch {
 	case len(match) > 0:
 		if !matches(match, v.etag, strongMatch) {
 			return http.StatusPreconditionFailed, false
@@ -35,7 +36,7 @@ func precondition(r *http.Request, v validators) (instead int, ranges bool) {
 	case after(v.modified, h.Get("If-Unmodified-Since")):
 		return http.StatusPreconditionFailed, false
 	}
-	if none := h.Values("If-None-Match"); len(none) > 0 {
+	if len(none) > 0 {
 		if matches(none, v.etag, weakMatch) {
 			return http.StatusNotModified, false
 		}

@@ -479,3 +479,17 @@ func TestResponseMethodsChangeNoOtherResponse(t *testing.T) {
 	require.EqualValues(t, 1, body.closed.Load())
 	require.NoError(t, first.Close())
 }
+
+// A reply without validators matches no tag, but exists: RFC 9110 13.1.1 and 13.1.2.
+func TestAReplyWithoutValidatorsHeedsConditions(t *testing.T) {
+	made := replying(func() (Response, error) { return Text("made"), nil })
+	for condition, status := range map[[2]string]int{
+		{"If-Match", `"tag"`}:      412,
+		{"If-Match", `*`}:          200,
+		{"If-None-Match", `"tag"`}: 200,
+		{"If-None-Match", `*`}:     304,
+		{"If-Modified-Since", "Thu, 02 Jan 2020 03:04:05 GMT"}: 200,
+	} {
+		require.Equal(t, status, record(made, http.MethodGet, condition[:]...).Code, condition)
+	}
+}
