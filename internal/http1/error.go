@@ -11,6 +11,7 @@ type Error struct {
 	limit bool
 }
 
+// Error returns the text with its package.
 func (e *Error) Error() string { return "http: " + e.text }
 
 // Unwrap returns stream.ErrTooLarge if the message exceeds a limit.

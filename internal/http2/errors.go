@@ -41,6 +41,7 @@ type StreamError struct {
 	cause       error
 }
 
+// Error returns the code and the cause, and says which side has reset the stream.
 func (e *StreamError) Error() string {
 	switch {
 	case e.Remote && e.cause == nil:
@@ -78,6 +79,7 @@ type ConnError struct {
 // Unwrap returns the cause, or nil.
 func (e *ConnError) Unwrap() error { return e.cause }
 
+// Error returns the code and the reason, and says which side has ended the connection.
 func (e *ConnError) Error() string {
 	from := "error"
 	if e.Remote {

@@ -171,6 +171,7 @@ type RequestError struct {
 	Err    error
 }
 
+// Error returns the text of Err.
 func (e *RequestError) Error() string { return e.Err.Error() }
 
 // Unwrap returns Err.
