@@ -63,6 +63,7 @@ type TopicConfig struct {
 type Topic struct {
 	cfg   TopicConfig
 	codec codec.Codec[Event]
+	line  chan struct{} // full while a Publish waits for room: a large event is not overtaken for ever; nil without Block
 
 	mu     sync.Mutex
 	ring   []entry // in order; the last has the sequence number last
@@ -105,6 +106,9 @@ func NewTopic(cfg *TopicConfig) *Topic {
 	if strings.ContainsAny(t.cfg.Epoch, "-\r\n\x00") {
 		panic(fmt.Sprintf("sse: NewTopic: invalid Epoch %q", t.cfg.Epoch))
 	}
+	if t.cfg.Slow == Block {
+		t.line = make(chan struct{}, 1)
+	}
 	t.codec = Events(t.cfg.MaxEvent)
 	return t
 }
@@ -120,6 +124,12 @@ func (t *Topic) Publish(ctx context.Context, e Event) (Event, error) {
 	p, err := codec.Marshal(t.codec, e)
 	if err != nil {
 		return Event{}, err
+	}
+	if t.line != nil {
+		if err := t.lineUp(ctx); err != nil {
+			return Event{}, err
+		}
+		defer func() { <-t.line }()
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,6 +152,21 @@ func (t *Topic) Publish(ctx context.Context, e Event) (Event, error) {
 	close(t.moved)
 	t.moved = make(chan struct{})
 	return e, nil
+}
+
+// lineUp waits for the calls of Publish before this one.
+func (t *Topic) lineUp(ctx context.Context) error {
+	select {
+	case t.line <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case t.line <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	}
 }
 
 // firstLocked returns the sequence number of the first event in the ring.

@@ -1,7 +1,9 @@
 package sse_test
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -28,5 +30,35 @@ func TestBlockWaitsAlsoForTheBytesOfTheRing(t *testing.T) {
 		require.Equal(t, []string{"3", large}, receive(t, src, 2))
 		require.NoError(t, <-published)
 		require.NoError(t, src.Close())
+	})
+}
+
+// A large event waits for its turn only: small ones that come later do not take its room again and again.
+func TestALargeEventIsNotOvertakenForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		topic := sse.NewTopic(&sse.TopicConfig{RingBytes: 1000, Slow: sse.Block})
+		s := topic.Subscribe("")
+		ctx, cancel := context.WithCancel(t.Context())
+		var publishers sync.WaitGroup
+		publishAgain := func(e sse.Event) {
+			for ctx.Err() == nil {
+				_, _ = topic.Publish(ctx, e)
+			}
+		}
+		for range 10 {
+			publishers.Go(func() { publishAgain(sse.Event{Data: "small"}) })
+		}
+		synctest.Wait()
+		publishers.Go(func() { publishAgain(sse.Event{Type: "large", Data: strings.Repeat("x", 800)}) })
+		for i, e := 0, (sse.Event{}); e.Type != "large"; i++ {
+			require.Less(t, i, 1000)
+			synctest.Wait()
+			var err error
+			e, err = s.Recv(ctx)
+			require.NoError(t, err)
+		}
+		cancel()
+		require.NoError(t, topic.Close()) // which wakes all
+		publishers.Wait()
 	})
 }
