@@ -273,8 +273,9 @@ func (c *Conn) SendParts(ctx context.Context, kind Kind) (*chanio.Sink[[]byte], 
 	}
 	s := &sentParts{conn: c, op: Opcode(kind), turn: make(chan struct{}, 1)}
 	s.isText = kind == TextMessage
+	s.unwatch = [...]func() bool{c.w.end.OnDone(s.connEnded), c.conn.Out.OnDone(s.lowEnded)}
 	return chanio.NewSink(chanio.SinkHooks[[]byte]{
-		Send: s.send, Flush: c.conn.Out.Flush, Close: s.close, Abort: s.abort, Cork: c.conn.Out.Cork,
+		Send: s.send, Flush: c.conn.Out.Flush, Close: s.close, Abort: s.abort, Cork: c.conn.Out.Cork, End: &s.end,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.SendParts"} },
 	}), nil
 }
@@ -287,6 +288,33 @@ type sentParts struct {
 	isText bool
 	text   textCheck
 	over   bool
+	end    chanio.End
+
+	unwatch [2]func() bool
+}
+
+// connEnded is called when Out accepts no more: it has ended, or is closed and waits for this message.
+func (s *sentParts) connEnded() {
+	if s.conn.w.end.Ended() {
+		s.end.Set(s.conn.w.refusal())
+	}
+}
+
+// lowEnded is called when nothing more can be sent on the connection below.
+func (s *sentParts) lowEnded() {
+	if err := s.conn.conn.Out.Err(); err != nil {
+		s.end.Set(abnormal(err))
+	}
+	s.end.Set(s.conn.w.refusal())
+}
+
+// leave lets other messages follow.
+func (s *sentParts) leave() {
+	s.over = true
+	for _, stop := range s.unwatch {
+		stop()
+	}
+	s.conn.w.gate.leave(partsMessage)
 }
 
 func (s *sentParts) send(ctx context.Context, p []byte) error {
@@ -344,8 +372,7 @@ func (s *sentParts) close() error {
 	if s.over {
 		return nil
 	}
-	s.over = true
-	defer s.conn.w.gate.leave(partsMessage)
+	defer s.leave()
 	if s.isText && !s.text.done() {
 		err := errors.Join(ErrMessage, errors.New("websocket: text ends within a character"))
 		s.conn.Out.Abort(err)
@@ -364,8 +391,7 @@ func (s *sentParts) abort(cause error) {
 	go func() { // the abort has made a frame under way return
 		s.turn <- struct{}{}
 		if !s.over {
-			s.over = true
-			s.conn.w.gate.leave(partsMessage)
+			s.leave()
 		}
 		<-s.turn
 	}()

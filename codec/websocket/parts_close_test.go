@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,5 +50,24 @@ func TestNoMessageFollowsPartsThatCouldNotBeEnded(t *testing.T) {
 		require.Error(t, conn.Out.Err())
 		require.Error(t, conn.Out.Send(peer.ctx, websocket.Text("would be within the message")))
 		<-conn.Done()
+	})
+}
+
+// A message in parts ends with the connection, also while nothing is sent.
+func TestPartsEndWithTheConnection(t *testing.T) {
+	bubble(t, func(t *testing.T, client bool) {
+		conn, peer := newRaw(t, client, &websocket.Config{PingAfter: -1})
+		parts, err := conn.SendParts(peer.ctx, websocket.BinaryMessage)
+		require.NoError(t, err)
+		cause := errors.New("broken")
+		conn.Abort(cause)
+		synctest.Wait()
+		select {
+		case <-parts.Done():
+		default:
+			t.Fatal("not noticed")
+		}
+		require.ErrorIs(t, parts.Err(), cause)
+		require.ErrorIs(t, parts.Send(peer.ctx, []byte("a")), cause)
 	})
 }
