@@ -15,7 +15,9 @@ type gate struct {
 	mu      sync.Mutex
 	writing int32  // calls that write now: messages, parts, control frames
 	whole   int32  // of these, messages
-	queued  int32  // who waits to be alone: no other message enters before
+	queued  int32  // who waits to be alone: no other message enters before, unless it is due
+	waiting int32  // messages that wait
+	due     int32  // of these, those that waited when the last message that was alone left: they go before the next one
 	entered uint32 // how often; may wrap around
 	alone   bool   // a message excludes others
 	parts   bool   // it is one in parts
@@ -50,12 +52,16 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 	}
 	switch p {
 	case wholeMessage:
-		if g.alone || g.queued > 0 {
+		due := waited && g.due > 0
+		if g.alone || g.queued > 0 && !due {
 			return false, nil
+		}
+		if due {
+			g.due--
 		}
 		g.whole++
 	case aloneMessage, partsMessage:
-		if g.alone || g.whole > 0 || g.queued > 0 && !waited {
+		if g.alone || g.whole+g.due > 0 || g.queued > 0 && !waited {
 			return false, nil
 		}
 		g.alone, g.parts = true, p == partsMessage
@@ -88,16 +94,10 @@ func (g *gate) entries() (n uint32, busy bool) {
 func (g *gate) enter(ctx context.Context, p pass) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if p == aloneMessage || p == partsMessage {
-		g.queued++
-		defer func() {
-			if g.queued--; g.queued == 0 {
-				g.changedLocked()
-			}
-		}()
-	}
-	for {
-		if ok, err := g.enterLocked(p, true); ok || err != nil {
+	g.countLocked(p, 1)
+	defer g.countLocked(p, -1)
+	for waited := p != wholeMessage; ; waited = true {
+		if ok, err := g.enterLocked(p, waited); ok || err != nil {
 			return err
 		}
 		if g.moved == nil {
@@ -115,6 +115,22 @@ func (g *gate) enter(ctx context.Context, p pass) error {
 	}
 }
 
+// countLocked counts the senders of messages that wait.
+func (g *gate) countLocked(p pass, n int32) {
+	switch p {
+	case wholeMessage:
+		g.waiting += n
+		g.due = min(g.due, g.waiting)
+	case aloneMessage, partsMessage:
+		g.queued += n
+	default:
+		return
+	}
+	if n < 0 && g.due == 0 {
+		g.changedLocked()
+	}
+}
+
 // leave undoes an enter.
 func (g *gate) leave(p pass) {
 	g.mu.Lock()
@@ -124,7 +140,7 @@ func (g *gate) leave(p pass) {
 		g.whole--
 		g.writing--
 	case aloneMessage, partsMessage:
-		g.alone, g.parts = false, false
+		g.alone, g.parts, g.due = false, false, g.waiting
 	default:
 		g.writing--
 	}

@@ -1,25 +1,54 @@
 package websocket
 
 import (
-	"net"
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// Of two concurrent closers, one sends the Close frame. The other closes the connection below, which must not overtake
-// the frame.
-func TestWhoClosesSecondWaitsUntilTheCloseFrameHasLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var g gate
-		require.NoError(t, g.enter(t.Context(), closing))
-		second := make(chan error, 1)
-		go func() { second <- g.enter(t.Context(), closing) }()
-		synctest.Wait()
-		require.Empty(t, second, "the frame is on its way")
-		require.ErrorIs(t, g.enter(t.Context(), control), net.ErrClosed, "anything else is refused at once")
-		g.leave(closing)
-		require.ErrorIs(t, <-second, net.ErrClosed)
-	})
+// Senders that exclude others, and keep coming, do not keep the others out for ever; nor do the others keep them out.
+func TestNoSenderIsKeptOutForEver(t *testing.T) {
+	for name, c := range map[string]struct{ many, one pass }{
+		"a message among messages in parts": {partsMessage, wholeMessage},
+		"one in parts among messages":       {wholeMessage, partsMessage},
+		"a control frame":                   {partsMessage, control},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var g gate
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				var all sync.WaitGroup
+				for i := range 3 {
+					all.Go(func() {
+						time.Sleep(time.Duration(i) * time.Millisecond)
+						for ctx.Err() == nil && g.enter(ctx, c.many) == nil {
+							time.Sleep(3 * time.Millisecond)
+							g.leave(c.many)
+						}
+					})
+				}
+				time.Sleep(10 * time.Millisecond)
+				for range 3 {
+					require.NoError(t, g.enter(ctx, c.one))
+					g.leave(c.one)
+				}
+				short, giveUp := context.WithTimeout(ctx, time.Nanosecond)
+				defer giveUp()
+				if g.enter(short, c.one) == nil {
+					g.leave(c.one)
+				}
+				require.NoError(t, g.enter(ctx, c.many), "one that gives up blocks nobody")
+				g.leave(c.many)
+				cancel()
+				all.Wait()
+				require.False(t, g.alone)
+				require.Zero(t, g.whole+g.writing+g.queued+g.waiting+g.due)
+			})
+		})
+	}
 }
