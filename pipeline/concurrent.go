@@ -197,7 +197,7 @@ func (m *concurrent[A, B]) run(ctx, own context.Context, w *worker) {
 		}
 	}()
 	for {
-		v, ok := m.job(ctx, w)
+		v, ok := m.job(w)
 		if !ok {
 			return
 		}
@@ -209,14 +209,14 @@ func (m *concurrent[A, B]) run(ctx, own context.Context, w *worker) {
 }
 
 // job waits for a job and gives it to w.
-func (m *concurrent[A, B]) job(ctx context.Context, w *worker) (v A, ok bool) {
+func (m *concurrent[A, B]) job(w *worker) (v A, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for m.jobs.Len() == 0 && m.goesOn() {
 		m.idle++ // undone by the goroutine that signals
 		m.work.Wait()
 	}
-	if m.jobs.Len() == 0 || m.over || ctx.Err() != nil { // stop will run because of ctx
+	if m.jobs.Len() == 0 || m.over || m.own.Err() != nil { // stop will run because of ctx
 		return v, false
 	}
 	w.number = m.begun
