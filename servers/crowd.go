@@ -164,8 +164,8 @@ func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
 	return p
 }
 
-// introduced records that the balancer of p has sent its header, which names the client at addr. Accept may end p when the client itself is silent for
-// long, but a shutdown waits for it as for the rest of a handshake.
+// introduced records that the balancer of p has sent its header, which names the client at addr. Accept may end p when the
+// client itself is silent for long, but a shutdown waits for it as for the rest of a handshake.
 func (c *crowd) introduced(p *pending, addr net.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
