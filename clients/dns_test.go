@@ -255,6 +255,23 @@ func TestDNSRemembersAbsenceForAsLongAsTheZoneSays(t *testing.T) {
 	}
 }
 
+// The absence of an alias's target does not outlast the alias.
+func TestDNSRemembersAbsenceBehindAnAliasForAsLongAsTheAliasHolds(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		absent := q.none(dnsmessage.RCodeNameError, 60)
+		require.NoError(t, q.msg.Unpack(absent))
+		send(q.with(5, cnameRecord("gone.test.")))
+	}
+	inDNS(t, clients.DNSConfig{Order: clients.IPv4Only}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		for _, want := range []int{1, 0, 1} {
+			_, err := r.LookupAddrs(t.Context(), "www.test.")
+			requireNotFound(t, err)
+			require.Len(t, s.takeAsked(), want)
+			time.Sleep(3 * time.Second)
+		}
+	})
+}
+
 func TestDNSAsksOnceForMany(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		time.Sleep(time.Second)
