@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -64,4 +65,16 @@ func TestTheDeadlineOfADialIsThatOfItsCtx(t *testing.T) {
 		_, err := clients.DialTCP(t.Context(), addr, &clients.Config{Timeout: 5 * time.Millisecond})
 		require.ErrorContains(t, err, "no connection within 5ms")
 	}
+}
+
+func TestAnAddressThatHasUsedUpItsShareOfTheTimeSaysSo(t *testing.T) {
+	_, port, err := net.SplitHostPort(unanswered(t))
+	require.NoError(t, err)
+	table, err := clients.NewStaticResolver(map[string][]string{"two.test": {"127.0.0.1", "127.0.0.2"}})
+	require.NoError(t, err)
+	_, err = clients.DialTCP(t.Context(), "two.test:"+port, &clients.Config{
+		Resolver: table, AttemptDelay: -1, Timeout: 400 * time.Millisecond,
+	})
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.ErrorContains(t, err, "no connection within")
 }

@@ -40,7 +40,11 @@ func (d *dialer) dial(ctx context.Context, addr string, conn *chanio.ConnConfig)
 					return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: err}
 				}
 			}
-			return nd.DialContext(undated{ctx}, "tcp", to.String())
+			nc, err := nd.DialContext(undated{ctx}, "tcp", to.String())
+			if err != nil {
+				return nil, dialError(ctx, "tcp", err) // ctx may be for this address only
+			}
+			return nc, nil
 		},
 		discard: func(nc net.Conn) { _ = nc.Close() }, // nothing was sent on it
 	}.race(ctx, remotes)
