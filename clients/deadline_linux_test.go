@@ -78,3 +78,17 @@ func TestAnAddressThatHasUsedUpItsShareOfTheTimeSaysSo(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.ErrorContains(t, err, "no connection within")
 }
+
+func TestATimeoutOfAProxyForSeveralAddressesIsAnOpError(t *testing.T) {
+	table, err := clients.NewStaticResolver(map[string][]string{"two.test": {"192.0.2.1", "192.0.2.2"}})
+	require.NoError(t, err)
+	addr := unanswered(t)
+	for name, proxy := range map[string]clients.Proxy{
+		"SOCKS 5": &clients.SOCKS5{Addr: addr, Resolver: table}, "SOCKS 4": &clients.SOCKS4{Addr: addr, Resolver: table},
+	} {
+		_, err := clients.DialTCP(t.Context(), "two.test:1", &clients.Config{Timeout: 10 * time.Millisecond, Proxy: proxy})
+		var op *net.OpError
+		require.ErrorAs(t, err, &op, name)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, name)
+	}
+}
