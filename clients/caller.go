@@ -276,13 +276,17 @@ func (cl *Caller[R, W]) end(err error) bool {
 }
 
 // Shutdown rejects further calls, waits for the replies of all requests, including those of cancelled calls, and then
-// acts as Close. If ctx ends first, Shutdown returns its cause, and calls in progress fail.
+// acts as Close. If ctx ends first, Shutdown returns its cause, and calls in progress fail. Requests that the peer has no
+// room for are then discarded.
 func (cl *Caller[R, W]) Shutdown(ctx context.Context) error {
 	var err error
 	if cl.refuse() {
 		err = cl.drain(ctx)
 	} else {
 		err = cl.awaitEnd(ctx) // another call drains
+	}
+	if err != nil && cl.d.Out.Flush(ctx) != nil {
+		cl.fail(net.ErrClosed) // Close would wait for the peer, and ctx has ended
 	}
 	return errors.Join(err, cl.Close())
 }

@@ -404,6 +404,30 @@ func TestCallerShutdownEndsWithCtx(t *testing.T) {
 	})
 }
 
+func TestCallerShutdownEndsWithCtxAlthoughThePeerReadsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := chaniotest.Pipe(10)
+		defer far.Close()
+		m := clients.NewCaller(t.Context(), codec.Frame(chanio.NewConn(near, nil), codec.Lines), nil)
+		ended := make(chan error)
+		go func() {
+			_, err := m.Call(t.Context(), "more than there is room for")
+			ended <- err
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		var shut sync.WaitGroup
+		for range 2 {
+			shut.Go(func() { require.ErrorIs(t, m.Shutdown(ctx), context.DeadlineExceeded) })
+		}
+		require.ErrorIs(t, <-ended, net.ErrClosed)
+		shut.Wait()
+		require.Equal(t, time.Second, time.Since(start))
+	})
+}
+
 func TestG11CallerEndsWithItsCtx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		why := errors.New("why")

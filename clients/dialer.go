@@ -40,7 +40,11 @@ func (d *dialer) dial(ctx context.Context, addr string, conn *chanio.ConnConfig)
 					return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(to), Err: err}
 				}
 			}
-			return nd.DialContext(ctx, "tcp", to.String())
+			nc, err := nd.DialContext(undated{ctx}, "tcp", to.String())
+			if err != nil {
+				return nil, dialError(ctx, "tcp", err) // ctx may be for this address only
+			}
+			return nc, nil
 		},
 		discard: func(nc net.Conn) { _ = nc.Close() }, // nothing was sent on it
 	}.race(ctx, remotes)
@@ -50,6 +54,12 @@ func (d *dialer) dial(ctx context.Context, addr string, conn *chanio.ConnConfig)
 	d.options.Apply(nc)
 	return chanio.NewConn(nc, conn), nil
 }
+
+// undated is a ctx without its deadline. Package net also sets that on the socket, where it may pass a moment before the
+// ctx ends, and then a dial fails with an error that is not the ctx's.
+type undated struct{ context.Context }
+
+func (undated) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // prepare returns the dialer and the addresses to dial.
 func (d *dialer) prepare(ctx context.Context, addr string) (*net.Dialer, []netip.AddrPort, error) {

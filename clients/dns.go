@@ -173,7 +173,9 @@ func (cfg *DNSConfig) complete(system resolvConf) error {
 	cfg.CacheSize = cmp.Or(cfg.CacheSize, 1024)
 	cfg.Payload = cmp.Or(cfg.Payload, 1232)
 	if cfg.Dial == nil {
-		cfg.Dial = new(net.Dialer).DialContext
+		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(undated{ctx}, network, address)
+		}
 	}
 	return cfg.check()
 }

@@ -102,7 +102,7 @@ func (r *DNSResolver) resolve(ctx context.Context, q question) ([]netip.Addr, ti
 		a, err := r.askAll(ctx, question{name, q.typ})
 		switch {
 		case err != nil:
-			return nil, 0, err
+			return nil, a.TTL, err
 		case len(a.Addrs) > 0:
 			ttl = max(min(ttl, a.TTL), min(r.cfg.MinTTL, r.cfg.MaxTTL))
 			return a.Addrs, ttl, nil
@@ -119,12 +119,14 @@ func (r *DNSResolver) resolve(ctx context.Context, q question) ([]netip.Addr, ti
 var errServerFailed = errors.New("the server failed")
 
 // askAll queries the servers in turn until one has an answer. If ctx has a deadline, each server of a round has a share
-// of the time left, so that one that does not answer leaves time for the others.
+// of the time left, so that one that does not answer leaves time for the others. With a failure, a negative TTL means
+// that a caller with more time might have had an answer.
 func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, err error) {
 	first := 0
 	if r.cfg.Rotate {
 		first = int(r.turn.Add(1) % uint32(len(r.cfg.Servers)))
 	}
+	var ttl time.Duration
 	for range r.cfg.Attempts {
 		for i := range r.cfg.Servers {
 			server := r.cfg.Servers[(first+i)%len(r.cfg.Servers)]
@@ -135,22 +137,28 @@ func (r *DNSResolver) askAll(ctx context.Context, q question) (a dnsmsg.Answer, 
 				err = fmt.Errorf("%w: %w", errServerFailed, err)
 			}
 			err = dnsError(err, q.name, server)
+			ttl = min(ttl, a.TTL)
 			if ctx.Err() != nil || errors.Is(err, dnsmsg.ErrAliases) {
 				return a, err
 			}
 		}
 	}
+	a.TTL = ttl
 	return a, err
 }
 
-// askInTime queries one of the servers that are left in a round.
+// askInTime queries one of the servers that are left in a round. If a share of the time was too short, the TTL is -1.
 func (r *DNSResolver) askInTime(ctx context.Context, server string, q question, left int) (dnsmsg.Answer, error) {
 	if _, bounded := ctx.Deadline(); bounded && left > 1 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, share(ctx, left))
 		defer cancel()
 	}
-	return r.ask(ctx, server, q)
+	a, err := r.ask(ctx, server, q)
+	if err != nil && ctx.Err() != nil {
+		a.TTL = -1
+	}
+	return a, err
 }
 
 // dnsError converts err to a *net.DNSError.

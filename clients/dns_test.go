@@ -255,6 +255,23 @@ func TestDNSRemembersAbsenceForAsLongAsTheZoneSays(t *testing.T) {
 	}
 }
 
+// The absence of an alias's target does not outlast the alias.
+func TestDNSRemembersAbsenceBehindAnAliasForAsLongAsTheAliasHolds(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		absent := q.none(dnsmessage.RCodeNameError, 60)
+		require.NoError(t, q.msg.Unpack(absent))
+		send(q.with(5, cnameRecord("gone.test.")))
+	}
+	inDNS(t, clients.DNSConfig{Order: clients.IPv4Only}, answer, func(t *testing.T, r *clients.DNSResolver, s *dnsServer) {
+		for _, want := range []int{1, 0, 1} {
+			_, err := r.LookupAddrs(t.Context(), "www.test.")
+			requireNotFound(t, err)
+			require.Len(t, s.takeAsked(), want)
+			time.Sleep(3 * time.Second)
+		}
+	})
+}
+
 func TestDNSAsksOnceForMany(t *testing.T) {
 	answer := func(q query, send func([]byte)) {
 		time.Sleep(time.Second)
@@ -455,6 +472,40 @@ func TestDNSFailuresAndUncachedAnswersAreShared(t *testing.T) {
 			require.Len(t, s.takeAsked(), 1, what)
 		})
 	}
+}
+
+// The share of the first server is too short for its answer, and the second one fails.
+func TestDNSFailureForLackOfTimeIsNotShared(t *testing.T) {
+	answer := func(q query, send func([]byte)) {
+		if q.server == "10.0.0.1:53" {
+			go func() {
+				time.Sleep(time.Second)
+				send(q.with(60, aRecord("10.1.0.1")))
+			}()
+			return
+		}
+		send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeServerFailure }))
+	}
+	cfg := clients.DNSConfig{Order: clients.IPv4Only, Servers: []string{"10.0.0.1", "10.0.0.2"}}
+	inDNS(t, cfg, answer, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		failed := make(chan error)
+		go func() {
+			_, err := r.LookupAddrs(short, "a.test.")
+			failed <- err
+		}()
+		synctest.Wait()
+		leading := make(chan error)
+		go func() {
+			got, err := r.LookupAddrs(t.Context(), "a.test.")
+			require.Equal(t, addrs("10.1.0.1"), got)
+			leading <- err
+		}()
+		require.ErrorContains(t, <-failed, "ServerFailure")
+		require.NoError(t, short.Err())
+		require.NoError(t, <-leading)
+	})
 }
 
 func TestDNSGoesOnToTheNextServer(t *testing.T) {

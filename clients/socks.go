@@ -79,9 +79,13 @@ func dialAny(
 	for _, a := range interleave(addrs) {
 		remotes = append(remotes, netip.AddrPortFrom(a.WithZone(""), port))
 	}
-	return eyeballs[*chanio.Conn]{
+	c, err := eyeballs[*chanio.Conn]{
 		delay: attemptDelay, dial: dial, discard: func(c *chanio.Conn) { c.Out.Abort(nil) },
 	}.race(ctx, remotes)
+	if err != nil {
+		return nil, dialError(ctx, "tcp", err)
+	}
+	return c, nil
 }
 
 // dialOne requests a connection to one host, over a separate connection to the proxy.

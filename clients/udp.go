@@ -139,7 +139,7 @@ func (cfg *UDPConfig) lookupAndDial(ctx context.Context, addr string, local *net
 	}
 	var failed failures
 	for _, to := range remotes {
-		uc, err := cfg.options().Dial(ctx, to.String(), local)
+		uc, err := cfg.options().Dial(undated{ctx}, to.String(), local)
 		if err == nil || ctx.Err() != nil {
 			return uc, err
 		}

@@ -49,7 +49,7 @@ const (
 // dialUnix connects. With a full backlog, where TCP would wait, a Unix socket returns EAGAIN.
 func dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	for pause := firstUnixPause; ; pause = min(2*pause, lastUnixPause) {
-		nc, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		nc, err := new(net.Dialer).DialContext(undated{ctx}, "unix", path)
 		if !errors.Is(err, syscall.EAGAIN) {
 			return nc, err
 		}

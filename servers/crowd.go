@@ -24,16 +24,16 @@ var (
 type pending struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	peer   netip.Prefix // zero if unknown
 	since  time.Time
 	spoke  atomic.Bool // the peer has sent some of its header or, after that, of its hello
 	below  atomic.Pointer[chanio.Conn]
 
 	// Guarded by the mutex of the crowd.
-	quiet   time.Time   // when it was accepted or, behind a balancer, when its header had arrived
-	begun   bool        // its header has arrived
-	settled bool        // it waits to be received
-	silence *time.Timer // ends it during a shutdown, or nil
+	peer    netip.Prefix // zero if unknown
+	quiet   time.Time    // when it was accepted or, behind a balancer, when its header had arrived
+	begun   bool         // its header has arrived
+	settled bool         // it waits to be received
+	silence *time.Timer  // ends it during a shutdown, or nil
 }
 
 // heard reports whether the peer has sent anything.
@@ -164,12 +164,12 @@ func (c *crowd) enter(ctx context.Context, addr net.Addr) *pending {
 	return p
 }
 
-// introduced records that the balancer of p has sent its header. Accept may end p when the client itself is silent for
-// long, but a shutdown waits for it as for the rest of a handshake.
-func (c *crowd) introduced(p *pending) {
+// introduced records that the balancer of p has sent its header, which names the client at addr. Accept may end p when the
+// client itself is silent for long, but a shutdown waits for it as for the rest of a handshake.
+func (c *crowd) introduced(p *pending, addr net.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p.quiet, p.begun = time.Now(), true
+	p.peer, p.quiet, p.begun = peerOf(addr), time.Now(), true
 	p.spoke.Store(false)
 }
 

@@ -212,7 +212,7 @@ func (h *handshakes) introduce(p *pending, a *arrival) bool {
 		h.l.refused(a.peer)
 		return false
 	}
-	h.crowd.introduced(p)
+	h.crowd.introduced(p, a.peer)
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -316,6 +317,33 @@ func TestMaxHandshakesEndsTheOldestOfWhoHasTheMost(t *testing.T) {
 	require.Equal(t, "hello", say(t, c, "hello"))
 	require.Equal(t, second.LocalAddr().String(), (<-failed).String(), "the other one is %s", first.LocalAddr())
 	require.Empty(t, failed)
+}
+
+// Behind a balancer, the peer is the client that the header names.
+func TestMaxHandshakesCountsByThePeerBehindTheBalancer(t *testing.T) {
+	secure, _ := signed(t)
+	config := &tls.Config{InsecureSkipVerify: true} // the bubble has its own clock
+	failed := make(chan error, 10)
+	cfg := servers.Config{TLS: secure, MaxHandshakes: 3, ProxyAlways: true, Hooks: &servers.Hooks{
+		HandshakeFailed: func(peer net.Addr, err error) { failed <- fmt.Errorf("%s: %w", peer, err) },
+	}}
+	inMemory(t, cfg, echo, func(t *testing.T, _ *servers.Listener, dial func() net.Conn, _ <-chan error) {
+		from := func(ip string, port int, hello string) net.Conn {
+			nc := dial()
+			_, err := fmt.Fprintf(nc, "PROXY TCP4 %s 192.0.2.1 %d 443\r\n%s", ip, port, hello)
+			require.NoError(t, err)
+			synctest.Wait()
+			return nc
+		}
+		for port, ip := range []string{"198.51.100.3", "198.51.100.2", "198.51.100.2"} {
+			defer from(ip, port, "\x16\x03").Close()
+		}
+		c := tls.Client(from("198.51.100.4", 4, ""), config)
+		defer c.Close()
+		require.Equal(t, "hello", say(t, c, "hello"))
+		require.ErrorContains(t, <-failed, "198.51.100.2:1: ")
+		require.Empty(t, failed)
+	})
 }
 
 func TestG19ASilentBalancerHasItsOwnTime(t *testing.T) {

@@ -27,7 +27,7 @@ type flight[V any] struct {
 	done  chan struct{}
 	value V
 	err   error
-	own   bool // the failure concerns only the leader: its ctx ended, or fetch did not return
+	own   bool // the failure concerns only the leader: its ctx ended or hurried it, or fetch did not return
 }
 
 type entry[K comparable, V any] struct {
@@ -43,8 +43,8 @@ func New[K comparable, V any](max int) *Cache[K, V] {
 
 // Do returns the cached value of key. Without one it calls fetch and caches its result for ttl. While one caller
 // fetches, others with the same key wait for its result and share it, also if it is a failure or its ttl is 0. A
-// failure after the end of the fetching caller's ctx is not shared, because that ctx may be the reason. The next
-// waiting caller then fetches again. Do returns ctx's cause if ctx ends while it waits.
+// failure after the end of the fetching caller's ctx, or with a negative ttl, is not shared, because that ctx may be the
+// reason. The next waiting caller then fetches again. Do returns ctx's cause if ctx ends while it waits.
 func (c *Cache[K, V]) Do(ctx context.Context, key K, fetch func() (v V, ttl time.Duration, err error)) (none V, err error) {
 	for {
 		v, f, leader := c.begin(key)
@@ -102,7 +102,7 @@ func (c *Cache[K, V]) fetch(
 		}
 	}()
 	f.value, ttl, f.err = fetch()
-	f.own = f.err != nil && ctx.Err() != nil
+	f.own = f.err != nil && (ctx.Err() != nil || ttl < 0)
 	return f.value, f.err
 }
 

@@ -15,7 +15,7 @@ type Answer struct {
 	Truncated bool          // there is more than fits: ask again over a stream; nothing else is set
 	Addrs     []netip.Addr  // in the server's order
 	Alias     string        // without addresses: where the aliases that were followed ended, to be asked for; or ""
-	TTL       time.Duration // how long this holds: with addresses theirs and the aliases', otherwise the negative one; 0: not at all
+	TTL       time.Duration // how long this holds: the aliases' and the addresses' or the negative one; 0: not at all
 }
 
 // MaxAliases is how many aliases are followed within one answer.
@@ -64,7 +64,7 @@ func Parse(msg []byte, id uint16, name string, typ dnsmessage.Type) (Answer, err
 	case a.RCode == dnsmessage.RCodeSuccess && !h.Authoritative && !authority.soa && (authority.ns || !h.RecursionAvailable):
 		return Answer{}, ErrLame
 	}
-	a.TTL = authority.ttl
+	a.TTL = min(a.TTL, authority.ttl)
 	return a, nil
 }
 
