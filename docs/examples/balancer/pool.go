@@ -69,26 +69,34 @@ func (p *pool) note(b *backend, err error) {
 
 // watch connects to each backend periodically until ctx ends.
 func (p *pool) watch(ctx context.Context, every time.Duration) error {
+	var checks sync.WaitGroup
+	for _, b := range p.all { // one that does not answer delays no other
+		checks.Go(func() { p.check(ctx, b, every) })
+	}
+	checks.Wait()
+	return nil
+}
+
+// check connects to one backend again and again, until ctx ends.
+func (p *pool) check(ctx context.Context, b *backend, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		for _, b := range p.all {
-			c, err := clients.DialTCP(ctx, b.addr, &clients.Config{Timeout: every})
-			if ctx.Err() != nil {
-				if err == nil {
-					c.Abort(nil)
-				}
-				return nil
-			}
-			p.note(b, err)
+		c, err := clients.DialTCP(ctx, b.addr, &clients.Config{Timeout: every})
+		if ctx.Err() != nil {
 			if err == nil {
-				_ = c.Close()
+				c.Abort(nil)
 			}
+			return
+		}
+		p.note(b, err)
+		if err == nil {
+			_ = c.Close()
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }

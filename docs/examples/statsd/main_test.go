@@ -32,7 +32,7 @@ func TestEachRollupHasThePacketsOfItsSecond(t *testing.T) {
 		}{
 			{[]string{"a:1|c", "b:2|c"}, "a=1 b=2"},
 			{[]string{"a:1|c\na:-5|c\n", "a:1|c|@0.1|#tag:x,y"}, "a=6"},
-			{[]string{"nonsense\n:1|c\nb:much|c\nc:1", "d:1|x", "e:1|c|@2\ne:1|c|@0", ""}, "(8 malformed)"},
+			{[]string{"nonsense\n:1|c\nb:much|c\nc:1", "d:1|x", "e:1|c|@2\nf:NaN|c\nf:+Inf|g\ne:1|c|@0", ""}, "(10 malformed)"},
 			{nil, ""},
 			{[]string{"load:3|g", "load:+0.5|g\nload:-1|g"}, "load=2.5 (gauge)"},
 			{[]string{"load:+1|g"}, "load=3.5 (gauge)"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -33,6 +34,9 @@ func parse(line string) (m metric, err error) {
 	case "c", "g", "ms", "h", "d":
 		if m.n, err = strconv.ParseFloat(m.text, 64); err != nil {
 			return m, err
+		}
+		if math.IsNaN(m.n) || math.IsInf(m.n, 0) { // one of them would stay in every sum
+			return m, fmt.Errorf("a value is finite, got %q", m.text)
 		}
 	case "s":
 	default:
