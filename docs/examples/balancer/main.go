@@ -104,6 +104,9 @@ func (p *pool) dial(ctx context.Context) (*chanio.Conn, error) {
 	var failed error
 	for _, b := range p.order() {
 		c, err := clients.DialTCP(ctx, b.addr, &clients.Config{Timeout: 3 * time.Second})
+		if ctx.Err() != nil && err != nil { // which says nothing about b
+			return nil, err
+		}
 		p.note(b, err)
 		if err == nil {
 			return c, nil
