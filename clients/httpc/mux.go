@@ -86,10 +86,7 @@ func (p *pool) run(m *mux) {
 	m.group.closing--
 	p.open--
 	p.noteEmptyLocked()
-	victim := p.dialLocked(m.group)
-	if victim == nil {
-		victim = p.serveOthersLocked(m.group)
-	}
+	victim := p.dialNextLocked(m.group)
 	p.tidyLocked(m.group)
 	for _, guest := range m.guests {
 		p.tidyLocked(guest)

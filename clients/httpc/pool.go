@@ -49,6 +49,7 @@ type group struct {
 // waiter is a request that waits for a connection.
 type waiter struct {
 	x       *exchange
+	since   time.Time
 	granted chan grant
 	cancel  context.CancelFunc // cancels the dial started for it, or nil
 	gone    bool               // it has given up and cancelled the dial
@@ -132,7 +133,7 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 		discard(old)
 		return grant{err: ErrBusy}, nil, nil
 	}
-	w := &waiter{x: x, granted: make(chan grant, 1), warms: x.warms}
+	w := &waiter{x: x, since: time.Now(), granted: make(chan grant, 1), warms: x.warms}
 	place := g.waiters.PushBack(w)
 	victim := p.dialLocked(g)
 	p.mu.Unlock()
@@ -177,7 +178,7 @@ func (p *pool) popLocked(g *group) (c *conn, old []*conn) {
 // found its reused connection dead, since the other idle ones may be dead too. The caller ends the connections
 // returned.
 func (p *pool) placeLocked(g *group) (old []*conn) {
-	if limit := p.t.cfg.MaxPerHost; limit <= 0 || len(g.all)+len(g.muxes)+g.dials < limit {
+	if limit := p.t.cfg.MaxPerHost; limit <= 0 || g.connsLocked() < limit {
 		return nil
 	}
 	c, old := p.popLocked(g)
@@ -212,10 +213,13 @@ func (p *pool) groupLocked(to target) *group {
 	return g
 }
 
+// connsLocked returns the number of connections and dials that count for MaxPerHost.
+func (g *group) connsLocked() int { return len(g.all) + len(g.muxes) + g.dials }
+
 // fullLocked reports whether the limits allow no further connection for g.
 func (p *pool) fullLocked(g *group) bool {
 	cfg := &p.t.cfg
-	return cfg.MaxPerHost > 0 && len(g.all)+len(g.muxes)+g.dials >= cfg.MaxPerHost ||
+	return cfg.MaxPerHost > 0 && g.connsLocked() >= cfg.MaxPerHost ||
 		cfg.MaxConns > 0 && p.open >= cfg.MaxConns && p.oldestLocked() == nil
 }
 
@@ -226,10 +230,12 @@ func (p *pool) put(c *conn) {
 	g := c.group
 	keeps := !p.closed && !c.isOld(c.back)
 	if keeps {
-		if next := g.takeWaiterLocked(c.used); next != nil {
-			next.granted <- grant{c: c}
-			p.mu.Unlock()
-			return
+		if !p.yieldsLocked(g) {
+			if next := g.takeWaiterLocked(c.used); next != nil {
+				next.granted <- grant{c: c}
+				p.mu.Unlock()
+				return
+			}
 		}
 		keeps = g.dials >= g.waiters.Len() // otherwise its place is needed for a new one
 	}

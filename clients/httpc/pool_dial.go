@@ -175,12 +175,56 @@ func (p *pool) failLocked(g *group, w *waiter, err error) {
 	}
 }
 
-// dialNextLocked is dialLocked for g, then for groups that wait because of MaxConns.
+// dialNextLocked is dialLocked for the group that has waited longest because of MaxConns, otherwise g, and then for others.
 func (p *pool) dialNextLocked(g *group) (victim *conn) {
+	if longest, _ := p.longestLocked(); longest != nil {
+		g = longest
+	}
 	if victim = p.dialLocked(g); victim == nil {
 		victim = p.serveOthersLocked(g)
 	}
 	return victim
+}
+
+// starving is how long a request waits for a place among all connections before it gets that of a connection to another
+// host, which has to be ended for it although requests wait for that host too.
+const starving = 100 * time.Millisecond
+
+// yieldsLocked reports whether a connection of g must make room for another host.
+func (p *pool) yieldsLocked(g *group) bool {
+	longest, w := p.longestLocked()
+	return longest != nil && longest != g && time.Since(w.since) >= starving &&
+		g.waiters.Len() > 0 && g.waiters.Front().Value.(*waiter).since.After(w.since)
+}
+
+// longestLocked returns the group that has waited longest because of MaxConns, and its waiter, or nil.
+func (p *pool) longestLocked() (longest *group, first *waiter) {
+	if !p.starved {
+		return nil, nil
+	}
+	limit := p.t.cfg.MaxPerHost
+	for _, g := range p.groups {
+		if limit > 0 && g.connsLocked() >= limit {
+			continue
+		}
+		if w := g.undialledLocked(); w != nil && (first == nil || w.since.Before(first.since)) {
+			longest, first = g, w
+		}
+	}
+	return longest, first
+}
+
+// undialledLocked returns the first waiter that no dial may serve, or nil.
+func (g *group) undialledLocked() *waiter {
+	if g.dials >= g.waiters.Len() || g.dials > 0 && g.oneServesLocked(g.waiters.Len()) {
+		return nil
+	}
+	for e := g.waiters.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(*waiter); w.cancel == nil {
+			return w
+		}
+	}
+	return nil
 }
 
 // serveOthersLocked starts dials for groups other than but that wait because of MaxConns. It is called when a connection

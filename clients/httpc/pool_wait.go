@@ -10,7 +10,6 @@ import (
 
 // wait waits for a connection.
 func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (carrier, error) {
-	start := time.Now()
 	var late <-chan time.Time
 	if d := p.t.cfg.PoolTimeout; d > 0 {
 		timer := time.NewTimer(d)
@@ -20,7 +19,7 @@ func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (carrier, error
 	var err error
 	select {
 	case g := <-w.granted:
-		p.waited(x, start)
+		p.waited(w)
 		return g.carrier()
 	case <-x.ctx.Done():
 		err = chanio.Cause(x.ctx)
@@ -28,7 +27,7 @@ func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (carrier, error
 		err = &TimeoutError{Phase: PhasePool, After: p.t.cfg.PoolTimeout}
 	}
 	p.leave(x, w, place)
-	p.waited(x, start)
+	p.waited(w)
 	return nil, err
 }
 
@@ -58,12 +57,12 @@ func (p *pool) dismissLocked(g *group) {
 }
 
 // waited updates the statistics of waiting.
-func (p *pool) waited(x *exchange, start time.Time) {
+func (p *pool) waited(w *waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if g := p.groups[x.to]; g != nil {
+	if g := p.groups[w.x.to]; g != nil {
 		g.stats.Waits++
-		g.stats.WaitTime += time.Since(start)
+		g.stats.WaitTime += time.Since(w.since)
 	}
 }
 
