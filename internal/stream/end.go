@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/eof"
 )
 
 // DefaultLinger is how long a close waits for a peer that reads nothing.
@@ -161,7 +162,7 @@ func (e *End) moveTo(state int32, err error) bool {
 		return false
 	}
 	if err != nil {
-		e.err = err
+		e.err = eof.Unexpected(err) // a failure is not taken for a clean end
 	}
 	e.state.Store(state)
 	var waiting []func()

@@ -40,6 +40,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/weir-go/weir/internal/eof"
 )
 
 // DefaultCloseWait is how long a release waits, without input, for a peer that has received everything and does not
@@ -198,6 +200,7 @@ func (s *Stream) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
 	}
+	cause = eof.Unexpected(cause)
 	s.mu.Lock()
 	was, clean := s.state, s.outClean
 	if was < lingers {
@@ -217,7 +220,7 @@ func (s *Stream) Abort(cause error) {
 	}
 	cut := func() {
 		if !clean {
-			s.reset(s.nc)
+			_ = s.guard(func() error { Reset(s.nc); return nil })
 		}
 		s.release(false)
 	}
