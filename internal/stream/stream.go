@@ -40,8 +40,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/weir-go/weir/internal/eof"
 )
 
 // DefaultCloseWait is how long a release waits, without input, for a peer that has received everything and does not
@@ -200,7 +198,7 @@ func (s *Stream) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
 	}
-	cause = eof.Unexpected(cause)
+	cause = failed(cause)
 	s.mu.Lock()
 	was, clean := s.state, s.outClean
 	if was < lingers {
