@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+
+	"github.com/weir-go/weir/internal/stream"
 )
 
 // LogActivity returns a net.Conn that behaves like nc and logs its traffic at level: one line for each read and write
@@ -72,12 +74,7 @@ func (a *activity) CloseWrite() error {
 
 // Abort turns the following Close into a reset, for [Conn].
 func (a *activity) Abort() {
-	switch nc := a.Conn.(type) {
-	case interface{ Abort() }:
-		nc.Abort()
-	case interface{ SetLinger(sec int) error }:
-		_ = nc.SetLinger(0)
-	}
+	stream.Reset(a.Conn)
 	a.tell("aborted", nil, nil)
 }
 

@@ -2,12 +2,14 @@ package chanio_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -90,4 +92,22 @@ func TestNothingIsWrappedForALoggerThatIsOff(t *testing.T) {
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 	require.NoError(t, a.Close())
 	require.NoError(t, b.Close())
+}
+
+func TestG5AnAbortUnderTheLogIsNotACleanEndOfTLS(t *testing.T) {
+	x, y := cryptoTLSConns(t)
+	var log logbook
+	near := chanio.NewConn(chanio.LogActivity(x, log.logger(), slog.LevelInfo, 0), nil)
+	far := chanio.NewConn(y, nil)
+	abortAfter(t, near, far)
+	require.NotNil(t, near.TLS())
+	require.Equal(t, uint16(tls.VersionTLS13), near.TLS().Version)
+	require.NoError(t, near.Out.Send(t.Context(), []byte("half of it")))
+	require.NoError(t, near.Out.Flush(t.Context()))
+	near.Abort(nil)
+	var err error
+	for err == nil {
+		_, err = far.In.Recv(t.Context())
+	}
+	require.ErrorIs(t, err, syscall.ECONNRESET)
 }

@@ -2,6 +2,7 @@ package chanio_test
 
 import (
 	"crypto/tls"
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,15 +12,17 @@ import (
 
 // cryptoTLSPair returns two ends of a crypto/tls connection wrapped by NewConn. A write that is interrupted there
 // cannot be resumed.
-func cryptoTLSPair(t testing.TB) (near, far *chanio.Conn) {
+func cryptoTLSPair(t testing.TB) (near, far *chanio.Conn) { return wrap(cryptoTLSConns(t)) }
+
+func cryptoTLSConns(t testing.TB) (client, server net.Conn) {
 	x, y := socketPair(t, "tcp", "127.0.0.1:0")
-	server, client := selfSigned()
-	a, b := tls.Client(x, client), tls.Server(y, server)
+	serverConfig, clientConfig := selfSigned()
+	a, b := tls.Client(x, clientConfig), tls.Server(y, serverConfig)
 	shaken := make(chan error, 1)
 	go func() { shaken <- a.HandshakeContext(t.Context()) }()
 	require.NoError(t, b.HandshakeContext(t.Context()))
 	require.NoError(t, <-shaken)
-	return wrap(a, b)
+	return a, b
 }
 
 func TestConformanceOfCryptoTLSUnderNewConn(t *testing.T) {

@@ -381,3 +381,33 @@ func TestG5AbortsCauseReachesABlockedRecv(t *testing.T) {
 		far.Out.Abort(nil)
 	}
 }
+
+func TestG1AnAbortIsNoCleanEndWhateverItsCause(t *testing.T) {
+	onTransports(t, func(t *testing.T, near, _ *chanio.Conn) {
+		near.Abort(io.EOF)
+		_, err := near.In.Recv(t.Context())
+		for _, err := range []error{err, near.In.Err(), near.Out.Err(), near.Cause(), near.Out.Send(t.Context(), []byte("x"))} {
+			require.Equal(t, io.ErrUnexpectedEOF, err)
+		}
+	})
+}
+
+func TestG16ACloseThatPanicsReleasesTheConn(t *testing.T) {
+	for name, f := range map[string]func(){"panic": func() { panic("here") }, "exit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			onTransports(t, func(t *testing.T, near, _ *chanio.Conn) {
+				near.Out.End().BeforeClose(func(context.Context) error { f(); return nil })
+				closed := make(chan struct{})
+				go func() {
+					defer close(closed)
+					defer func() { _ = recover() }()
+					_ = near.Out.Close()
+				}()
+				<-closed
+				var panicked *chanio.PanicError
+				require.ErrorAs(t, near.Close(), &panicked)
+				<-near.Done()
+			})
+		})
+	}
+}

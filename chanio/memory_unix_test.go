@@ -131,3 +131,21 @@ func TestG14StalledHeadersHoldNothing(t *testing.T) {
 		require.LessOrEqual(t, grown, (64<<20)/10000*n)
 	}
 }
+
+func TestG8AnEmptyValueLeavesNoBufferBehind(t *testing.T) {
+	var conns []*chanio.Conn
+	for range 100 {
+		a, b := chanio.Pipe()
+		conns = append(conns, a, b)
+	}
+	abortAfter(t, conns...)
+	before, _ := memtest.InUse()
+	for _, c := range conns {
+		n, err := c.Out.SendAll(t.Context(), nil, []byte{})
+		require.NoError(t, err)
+		require.Equal(t, 2, n)
+	}
+	after, _ := memtest.InUse()
+	require.Less(t, (after-before)/len(conns), 16<<10)
+	runtime.KeepAlive(conns)
+}

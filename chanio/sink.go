@@ -152,7 +152,7 @@ func (s *Sink[T]) Close() error {
 // crash ends the stream because a hook did not return from Close: it panicked with v, or called runtime.Goexit if v is
 // nil. The panic propagates.
 func (s *Sink[T]) crash(v any) {
-	s.hooks.End.Set(Recovered(v))
+	s.broken(v) // releases what lies below too
 	s.result = s.hooks.End.Err()
 	if v != nil {
 		panic(v)

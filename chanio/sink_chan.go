@@ -143,11 +143,12 @@ func (v *sinkView[T]) pass(ctx context.Context, values []T) bool {
 	}
 	linger, stop := v.s.hooks.End.Lingering()
 	defer stop()
+	ended := ctx.Err() != nil // if not, the channel may hold more when it does
 	rest := v.appendHeld(append([]T(nil), values[n:]...))
 	for {
 		n, err = v.s.sendAll(linger, rest)
 		if err == nil || !Resumable(linger, err) {
-			return v.accepted(n, err) && v.s.hooks.End.Open() && ctx.Err() == nil
+			return v.accepted(n, err) && v.s.hooks.End.Open() && !ended
 		}
 		if rest = rest[n:]; n > 0 {
 			v.s.hooks.End.Advance()

@@ -3,6 +3,7 @@ package chanio_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -418,5 +419,37 @@ func TestG5AWriteDeadlineLosesNothingThatAChannelHolds(t *testing.T) {
 		require.Equal(t, n*size, got)
 		require.NoError(t, b.Close())
 		require.NoError(t, a.Close())
+	})
+}
+
+func TestAcceptedValuesAreSentIfTheCtxEndsBehindAWriteDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := chanio.Pipe()
+		before := 0
+		for {
+			ok, err := near.Out.TrySend(make([]byte, 1<<10))
+			require.NoError(t, err)
+			if !ok {
+				break
+			}
+			before += 1 << 10
+		}
+		require.NoError(t, near.SetWriteDeadline(time.Now()))
+		ctx, cancel := context.WithCancel(t.Context())
+		out := near.Out.C(ctx)
+		out <- []byte("first")
+		synctest.Wait() // it is taken and finds no room, and the deadline has passed
+		out <- []byte("second")
+		cancel()
+		synctest.Wait()
+		require.NoError(t, near.SetWriteDeadline(time.Time{}))
+		closed := make(chan error, 1)
+		go func() { closed <- near.Out.Close() }()
+		got, err := io.ReadAll(chanio.NewReader(t.Context(), far.In))
+		require.NoError(t, err)
+		require.Equal(t, "firstsecond", string(got[before:]))
+		require.NoError(t, <-closed)
+		require.NoError(t, far.Close())
+		require.NoError(t, near.Close())
 	})
 }

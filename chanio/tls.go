@@ -36,6 +36,8 @@ func TLSClient(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig) 
 type shakeHands func(context.Context, stream.Lower, *tls.Config, bool) (*stream.TLS, error)
 
 func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, shake shakeHands) (*Conn, error) {
+	ctx, cancel := withinHandshakeTimeout(ctx)
+	defer cancel()
 	up, err := takeOver(ctx, c.In)
 	if err != nil {
 		c.Abort(err)
@@ -55,8 +57,6 @@ func secure(ctx context.Context, c *Conn, cfg *tls.Config, conn *ConnConfig, sha
 		_ = c.SetReadDeadline(time.Time{}) // fails if it has none
 		_ = c.SetWriteDeadline(time.Time{})
 	}
-	ctx, cancel := withinHandshakeTimeout(ctx)
-	defer cancel()
 	t, err := shake(ctx, low, cfg, conn != nil && conn.AcceptTruncation)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,11 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	if c.low == nil {
 		return c.info.TLS
 	}
-	if nc, ok := c.low.NetConn().(interface{ ConnectionState() tls.ConnectionState }); ok {
+	below := c.low.NetConn()
+	for a, ok := below.(*activity); ok; a, ok = below.(*activity) {
+		below = a.Conn
+	}
+	if nc, ok := below.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		state := nc.ConnectionState()
 		if c.info != nil && c.info.tlsState != nil {
 			c.info.tlsState(&state)

@@ -324,3 +324,20 @@ func TestTLSThatCannotBeginAbortsTheConn(t *testing.T) {
 		})
 	}
 }
+
+func TestTheHandshakeTimeoutCoversWhatLiesBeforeTheHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := chanio.Pipe()
+		defer far.Abort(nil)
+		out := near.Out.C(t.Context())
+		for range 4 {
+			out <- make([]byte, 128<<10) // more than finds room: far reads nothing
+		}
+		_, clientConfig := selfSigned()
+		began := time.Now()
+		_, err := chanio.TLSClient(context.Background(), near, clientConfig, nil)
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.Equal(t, 10*time.Second, time.Since(began))
+		<-near.Done()
+	})
+}

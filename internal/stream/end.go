@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -161,7 +162,7 @@ func (e *End) moveTo(state int32, err error) bool {
 		return false
 	}
 	if err != nil {
-		e.err = err
+		e.err = failed(err)
 	}
 	e.state.Store(state)
 	var waiting []func()
@@ -179,6 +180,15 @@ func (e *End) moveTo(state int32, err error) bool {
 		go e.call(f)
 	}
 	return true
+}
+
+// failed returns err or, if that is io.EOF, which would look like a clean end, io.ErrUnexpectedEOF. It calls no method of
+// err, because that may be a user's.
+func failed(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // OnDone calls f in its own goroutine when Done is closed, like context.AfterFunc. stop removes f and reports whether

@@ -89,6 +89,8 @@ func (q *queue) join(scratch, body []byte) bool {
 func (q *queue) accept(scratch, body []byte) {
 	q.accepted += int64(len(scratch) + len(body))
 	switch {
+	case len(scratch)+len(body) == 0:
+		q.release(scratch) // an idle connection holds no buffer
 	case len(scratch) == 0:
 		q.release(scratch)
 		if q.buf == nil {

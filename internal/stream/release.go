@@ -92,22 +92,19 @@ func isFresh(s *Stream) bool {
 	return s.Out.queue.accepted == 0
 }
 
-// reset makes the close of nc a reset, if the transport has one.
-func (s *Stream) reset(nc net.Conn) {
-	_ = s.guard(func() error {
-		switch nc := nc.(type) {
-		case interface{ Abort() }:
-			nc.Abort()
-		case interface{ SetLinger(sec int) error }:
-			_ = nc.SetLinger(0)
-		case interface{ NetConn() net.Conn }: // crypto/tls: its Close would write first
-			if below := nc.NetConn(); below != nil {
-				s.reset(below)
-				_ = below.Close()
-			}
+// Reset makes the close of nc a reset, if the transport has one.
+func Reset(nc net.Conn) {
+	switch nc := nc.(type) {
+	case interface{ Abort() }:
+		nc.Abort()
+	case interface{ SetLinger(sec int) error }:
+		_ = nc.SetLinger(0)
+	case interface{ NetConn() net.Conn }: // crypto/tls: its Close would write first
+		if below := nc.NetConn(); below != nil {
+			Reset(below)
+			_ = below.Close()
 		}
-		return nil
-	})
+	}
 }
 
 // release closes the net.Conn. A Close that may wait runs in a new goroutine, unless this goroutine may wait.

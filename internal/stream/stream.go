@@ -198,6 +198,7 @@ func (s *Stream) Abort(cause error) {
 	if cause == nil {
 		cause = net.ErrClosed
 	}
+	cause = failed(cause)
 	s.mu.Lock()
 	was, clean := s.state, s.outClean
 	if was < lingers {
@@ -217,7 +218,7 @@ func (s *Stream) Abort(cause error) {
 	}
 	cut := func() {
 		if !clean {
-			s.reset(s.nc)
+			_ = s.guard(func() error { Reset(s.nc); return nil })
 		}
 		s.release(false)
 	}
