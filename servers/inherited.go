@@ -39,11 +39,14 @@ func Inherited() ([]*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("servers: %s=%q is not a number of sockets: %w", listenFDs, fds, err)
 	}
+	for i := range uintptr(n) { // before any of them has an owner
+		if err := closeOnExec(firstInherited + i); err != nil {
+			return nil, fmt.Errorf("servers: %s=%q, but descriptor %d: %w", listenFDs, fds, firstInherited+i, err)
+		}
+	}
 	files := make([]*os.File, n)
 	for i := range files {
-		fd := firstInherited + uintptr(i)
-		closeOnExec(fd)
-		files[i] = os.NewFile(fd, inheritedName(names, i))
+		files[i] = os.NewFile(firstInherited+uintptr(i), inheritedName(names, i))
 	}
 	return files, nil
 }

@@ -8,7 +8,15 @@ import (
 	"syscall"
 )
 
-func closeOnExec(fd uintptr) { syscall.CloseOnExec(int(fd)) }
+// closeOnExec returns an error if fd is not open.
+func closeOnExec(fd uintptr) error {
+	var st syscall.Stat_t
+	if err := syscall.Fstat(int(fd), &st); err != nil {
+		return err
+	}
+	syscall.CloseOnExec(int(fd))
+	return nil
+}
 
 // checkListening rejects a socket that does not listen, which would otherwise fail only at the first accept.
 func checkListening(f *os.File) error {

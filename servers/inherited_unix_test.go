@@ -124,6 +124,10 @@ func TestInheritedSocketsAreForThisProcessAndOnce(t *testing.T) {
 	_, err := servers.Inherited()
 	require.ErrorIs(t, err, strconv.ErrSyntax)
 	require.ErrorContains(t, err, `LISTEN_FDS="many" is not a number of sockets`)
+	t.Setenv("LISTEN_FDS", "65535") // a file of a descriptor that is opened later would close it
+	_, err = servers.Inherited()
+	require.ErrorIs(t, err, syscall.EBADF)
+	require.ErrorContains(t, err, `servers: LISTEN_FDS="65535", but descriptor `)
 }
 
 // As systemd does, with a TCP and a Unix socket.
