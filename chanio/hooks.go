@@ -124,7 +124,7 @@ type SinkHooks[T any] struct {
 //	Done() <-chan struct{}                                   // closed when the half is no longer open
 //	Err() error                                              // why it ended: nil until then, and after a clean end
 //	OnDone(f func()) (stop func() bool)                      // f runs in its own goroutine after Done
-//	BeforeClose(f func(context.Context) error) (stop func()) // f passes on what it holds before a flush or close
+//	BeforeClose(f func(context.Context) error) (stop func()) // f passes on what it holds before a flush or close, and calls neither
 //	Settle(ctx context.Context) error                        // calls those functions
 //	BeginClose(why error) bool                               // nothing more is accepted; reports whether it was open
 //	Set(err error) bool                                      // ends the half; the first end counts

@@ -232,7 +232,7 @@ func LogPanic(log *slog.Logger, name string, f func()) {
 }
 
 // BeforeClose makes Settle call f until stop is called. A channel above a Sink uses it to pass on what it holds before
-// the half is flushed or closed. f returns when it has done so, or ctx ends.
+// the half is flushed or closed. f returns when it has done so, or ctx ends. A Flush or Close in f would wait for f.
 func (e *End) BeforeClose(f func(ctx context.Context) error) (stop func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

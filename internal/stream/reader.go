@@ -278,11 +278,13 @@ func (r *Reader) once(p []byte, want int) (n int, err error) {
 	return n, err
 }
 
-// readFrom reads once from a net.Conn without a descriptor, into p or, if that is nil, into the buffer of r.
+// readFrom reads once from a net.Conn without a descriptor, into p or, if that is nil, into the buffer of r. It panics if
+// the result of Read is out of range.
 func readFrom(nc net.Conn, r *Reader, p []byte, want int) (n int, err error) {
 	if lazy, ok := nc.(TryReader); ok && p == nil { // wait with a buffer of one byte, then borrow one
 		r.win.Release()
-		if n, err = nc.Read(r.one[:]); n > 0 {
+		p = r.one[:]
+		if n, err = nc.Read(p); len(p[:n]) > 0 {
 			n = afterOne(lazy, r, want)
 		}
 		return n, err
@@ -290,7 +292,7 @@ func readFrom(nc net.Conn, r *Reader, p []byte, want int) (n int, err error) {
 	if p == nil {
 		p = r.win.Space(want)
 	}
-	if n, err = nc.Read(p); n == 0 {
+	if n, err = nc.Read(p); len(p[:n]) == 0 {
 		r.beforeWait()
 	}
 	return n, err

@@ -573,3 +573,29 @@ func TestAWriteTimeoutCountsFromTheLastProgress(t *testing.T) {
 		<-x.Released()
 	})
 }
+
+// lying returns a wrong number from Read.
+type lying struct {
+	net.Conn
+	n int
+}
+
+func (c lying) Read(p []byte) (int, error) { return min(c.n, len(p)+1), nil }
+
+func TestAReadThatReturnsANumberOutOfRangeEndsTheStream(t *testing.T) {
+	for _, n := range []int{-1, 1 << 30} {
+		for _, into := range [][]byte{nil, make([]byte, 3)} {
+			p, _ := tcpPair(t)
+			x := stream.New(lying{p, n}, config(nil))
+			var err error
+			if into == nil {
+				_, err = x.In.Next(bg)
+			} else {
+				_, err = x.In.Read(bg, into)
+			}
+			require.ErrorContains(t, err, "out of range")
+			x.Abort(nil)
+			<-x.Released()
+		}
+	}
+}
