@@ -76,6 +76,53 @@ func TestClientWaitsForAStream(t *testing.T) {
 	})
 }
 
+// Who waits for a stream is served in order, also after others have given up, and before those who come later.
+func TestClientsWaitForAStreamInOrder(t *testing.T) {
+	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {
+		var order []int
+		short, giveUp := context.WithCancel(context.Background())
+		for i := range 9 {
+			ctx := context.Background()
+			if i == 2 || i == 5 || i == 8 {
+				ctx = short
+			}
+			go func() {
+				if _, err := c.Open(ctx, get("/"), true); err == nil {
+					order = append(order, i) // one at a time
+				}
+			}()
+			synctest.Wait()
+		}
+		require.Equal(t, []int{0, 1}, order)
+		giveUp()
+		synctest.Wait()
+		for id := range uint32(5) {
+			r.ok(r.headers(2*id+1, true, []Field{{Name: ":status", Value: "204"}}))
+			synctest.Wait()
+			require.Len(t, order, min(6, int(id)+3))
+		}
+		require.Equal(t, []int{0, 1, 3, 4, 6, 7}, order)
+		require.Empty(t, c.openers)
+
+		full := make(chan error, 2)
+		for range cap(full) { // the end of the connection wakes all
+			go func() {
+				for {
+					if _, err := c.Open(context.Background(), get("/"), true); err != nil {
+						full <- err
+						return
+					}
+				}
+			}()
+		}
+		synctest.Wait()
+		c.Abort(io.ErrClosedPipe)
+		for range cap(full) {
+			require.Error(t, <-full)
+		}
+	})
+}
+
 // TestGoAwayTellsWhatMayBeRepeated requires GOAWAY to end the streams that the server has not processed, and no others.
 func TestGoAwayTellsWhatMayBeRepeated(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, ran <-chan error) {

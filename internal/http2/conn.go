@@ -53,7 +53,8 @@ type Conn struct {
 
 	mu      sync.Mutex // guards all that follows, and the fields of the parts that say so
 	streams map[uint32]*Stream
-	tunnels int // of streams
+	openers []opener // in order
+	tunnels int      // of streams
 	past    past
 	moved   chan struct{} // closed when something changes; made on demand
 	err     error         // why the connection has failed or ended

@@ -2,7 +2,10 @@ package http2
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // Open opens a stream with the header list of a request; end says that no body follows. It waits while the peer allows
@@ -10,16 +13,8 @@ import (
 func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
-		if err := c.closedLocked(); err != nil {
-			return nil, &StreamError{Code: RefusedStream, unprocessed: true, cause: err}
-		}
-		if len(c.streams) < c.peer.maxOpen && len(c.send.out) <= maxWaiting {
-			break
-		}
-		if err := c.waitLocked(ctx); err != nil {
-			return nil, err
-		}
+	if err := c.awaitPlaceLocked(ctx); err != nil {
+		return nil, err
 	}
 	s := c.newStream(c.nextOut)
 	c.nextOut += 2
@@ -41,6 +36,65 @@ func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, err
 	}
 	c.send.pushSoonLocked()
 	return s, nil
+}
+
+// awaitPlaceLocked waits until a stream may be opened. Those who wait are served in order.
+func (c *Conn) awaitPlaceLocked(ctx context.Context) error {
+	if len(c.openers) == 0 && (c.hasPlaceLocked() || c.closedLocked() != nil) {
+		return c.refusalLocked()
+	}
+	own := opener{make(chan struct{})}
+	c.openers = append(c.openers, own)
+	defer c.leaveLineLocked(own)
+	if c.openers[0] != own {
+		if err := c.awaitTurnLocked(ctx, own); err != nil {
+			return err
+		}
+	}
+	for !c.hasPlaceLocked() && c.closedLocked() == nil {
+		if err := c.waitLocked(ctx); err != nil {
+			return err
+		}
+	}
+	return c.refusalLocked()
+}
+
+func (c *Conn) hasPlaceLocked() bool {
+	return len(c.streams) < c.peer.maxOpen && len(c.send.out) <= maxWaiting
+}
+
+// refusalLocked returns why no more streams are opened, or nil.
+func (c *Conn) refusalLocked() error {
+	if err := c.closedLocked(); err != nil {
+		return &StreamError{Code: RefusedStream, unprocessed: true, cause: err}
+	}
+	return nil
+}
+
+// opener is a call of Open that waits.
+type opener struct {
+	first chan struct{} // closed when it is the first in line
+}
+
+// awaitTurnLocked waits, unlocked, until o is the first in line, or ctx ends.
+func (c *Conn) awaitTurnLocked(ctx context.Context, o opener) error {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	select {
+	case <-o.first:
+		return nil
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
+	}
+}
+
+// leaveLineLocked takes o out of the line.
+func (c *Conn) leaveLineLocked(o opener) {
+	wasFirst := c.openers[0] == o
+	c.openers = slices.DeleteFunc(c.openers, func(other opener) bool { return other == o })
+	if wasFirst && len(c.openers) > 0 {
+		close(c.openers[0].first)
+	}
 }
 
 // Free returns how many streams can be opened now without waiting.
