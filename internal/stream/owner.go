@@ -16,15 +16,11 @@ func (w *Writer) ownLocked(ctx context.Context) error {
 			w.news.tell()
 		}
 	}()
-	for w.busy {
-		if err := w.refusalLocked(); err != nil {
-			return err
-		}
-		if err := w.awaitLocked(ctx); err != nil {
-			return err
-		}
+	err := w.refusalLocked()
+	if err == nil && (w.busy || w.line.starves) {
+		err = w.lineUpLocked(ctx, func() bool { return !w.busy })
 	}
-	if err := w.refusalLocked(); err != nil {
+	if err != nil {
 		return err
 	}
 	w.busy = true

@@ -30,6 +30,7 @@ type Writer struct {
 	mu      sync.Mutex
 	queue   queue // accepted, and not being written
 	news    news  // of anything that changes
+	line    line  // of senders that wait
 	waiting int32 // senders that wait to become the owner, before any others
 	busy    bool  // there is an owner, which alone writes
 	closing bool  // Close has been called; a Sink above may refuse values before that
@@ -145,7 +146,11 @@ func (w *Writer) SendAll(ctx context.Context, ps [][]byte) (n int, err error) {
 
 // hasRoomLocked reports whether a value can be accepted.
 func (w *Writer) hasRoomLocked() bool {
-	return !w.closing && !w.end.Ended() && w.waiting == 0 && w.queue.accepted-w.wire.written.Load() < w.room
+	return !w.line.starves && w.waiting == 0 && w.roomLocked()
+}
+
+func (w *Writer) roomLocked() bool {
+	return !w.closing && !w.end.Ended() && w.queue.accepted-w.wire.written.Load() < w.room
 }
 
 // refusalLocked returns why nothing is accepted any more.
@@ -158,15 +163,10 @@ func (w *Writer) refusalLocked() error {
 
 // makeRoomLocked waits, unlocked, until a value may be accepted.
 func (w *Writer) makeRoomLocked(ctx context.Context) error {
-	for !w.hasRoomLocked() {
-		if err := w.refusalLocked(); err != nil {
-			return err
-		}
-		if err := w.awaitLocked(ctx); err != nil {
-			return err
-		}
+	if w.hasRoomLocked() {
+		return nil
 	}
-	return nil
+	return w.lineUpLocked(ctx, func() bool { return w.roomLocked() && (w.waiting == 0 || w.line.starves) })
 }
 
 // offerLocked writes what has been accepted, or holds it back. It may unlock. The error is the reason why it was lost.
@@ -231,7 +231,11 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	if w.wire.written.Load() != before || w.end.Ended() {
 		return nil
 	}
-	moved := w.news.next()
+	return w.awaitSignalLocked(ctx, w.news.next())
+}
+
+// awaitSignalLocked waits, unlocked, until signal is closed, ctx ends or the deadline passes.
+func (w *Writer) awaitSignalLocked(ctx context.Context, signal <-chan struct{}) error {
 	var passed <-chan struct{}
 	if d := w.wire.d.Load(); d != nil && !w.closing {
 		passed = d.Passed()
@@ -239,7 +243,7 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	w.mu.Unlock()
 	defer w.mu.Lock()
 	select {
-	case <-moved:
+	case <-signal:
 		return nil
 	case <-passed:
 		return deadline.Exceeded

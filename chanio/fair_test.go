@@ -1,0 +1,51 @@
+package chanio_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/chanio"
+)
+
+// Senders that wait for room are served in order once one has waited for long, whatever others send meanwhile.
+func TestNoSenderIsOvertakenForEver(t *testing.T) {
+	for name, sizes := range map[string][]int{
+		"small values":       {1000, 1000, 1000, 1000},
+		"large ones":         {100_000, 100_000, 100_000, 100_000},
+		"small behind large": {1000, 100_000, 100_000, 100_000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := chanio.Pipe()
+				ctx, cancel := context.WithCancel(t.Context())
+				sent := make([]int, len(sizes))
+				var senders sync.WaitGroup
+				for i, size := range sizes {
+					senders.Go(func() {
+						for near.Out.Send(ctx, make([]byte, size)) == nil {
+							sent[i]++
+						}
+					})
+				}
+				total := 0
+				for total < 20*100_000 {
+					p, err := far.In.Recv(ctx)
+					require.NoError(t, err)
+					total += len(p)
+					time.Sleep(time.Millisecond)
+				}
+				cancel()
+				senders.Wait()
+				require.Positive(t, slices.Min(sent), "%v", sent)
+				near.Abort(nil)
+				far.Abort(nil)
+				<-far.Done()
+			})
+		})
+	}
+}
