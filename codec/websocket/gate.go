@@ -23,6 +23,7 @@ type gate struct {
 	parts   bool   // it is one in parts
 	shut    bool   // the Close frame is being sent, or was
 	moved   chan struct{}
+	line    chan struct{} // full while one waits to be alone: the others of these wait for that, in order; made on demand
 }
 
 type pass int
@@ -96,6 +97,12 @@ func (g *gate) enter(ctx context.Context, p pass) error {
 	defer g.mu.Unlock()
 	g.countLocked(p, 1)
 	defer g.countLocked(p, -1)
+	if p == aloneMessage || p == partsMessage {
+		if err := g.lineUpLocked(ctx); err != nil {
+			return err
+		}
+		defer func() { <-g.line }()
+	}
 	for waited := p != wholeMessage; ; waited = true {
 		if ok, err := g.enterLocked(p, waited); ok || err != nil {
 			return err
@@ -112,6 +119,26 @@ func (g *gate) enter(ctx context.Context, p pass) error {
 			g.mu.Lock()
 			return chanio.Cause(ctx)
 		}
+	}
+}
+
+// lineUpLocked waits, unlocked, until all have entered who wanted to be alone before.
+func (g *gate) lineUpLocked(ctx context.Context) error {
+	if g.line == nil {
+		g.line = make(chan struct{}, 1)
+	}
+	select {
+	case g.line <- struct{}{}:
+		return nil
+	default:
+	}
+	g.mu.Unlock()
+	defer g.mu.Lock()
+	select {
+	case g.line <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
 	}
 }
 

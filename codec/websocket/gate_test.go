@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"context"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,8 @@ func TestNoSenderIsKeptOutForEver(t *testing.T) {
 		"a message among messages in parts": {partsMessage, wholeMessage},
 		"one in parts among messages":       {wholeMessage, partsMessage},
 		"a control frame":                   {partsMessage, control},
+		"one in parts among such":           {partsMessage, partsMessage},
+		"one after the other":               {aloneMessage, aloneMessage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -51,4 +54,43 @@ func TestNoSenderIsKeptOutForEver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One that leaves and comes again at once goes behind those that wait.
+func TestSendersThatWantToBeAloneEnterInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g gate
+		require.NoError(t, g.enter(t.Context(), partsMessage))
+		var all sync.WaitGroup
+		var order []int
+		for i := range 5 {
+			all.Go(func() {
+				for _, p := range []pass{aloneMessage, partsMessage} {
+					if g.enter(t.Context(), p) == nil {
+						order = append(order, i) // with nobody else in the gate
+						g.leave(p)
+					}
+				}
+			})
+			synctest.Wait()
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, g.enter(gone, aloneMessage), context.Canceled)
+		ok, err := g.tryEnter(aloneMessage)
+		require.NoError(t, err)
+		require.False(t, ok)
+		g.leave(partsMessage)
+		all.Wait()
+		require.Equal(t, []int{0, 1, 2, 3, 4, 0, 1, 2, 3, 4}, order)
+
+		require.NoError(t, g.enter(t.Context(), aloneMessage))
+		for range 3 {
+			all.Go(func() { require.ErrorIs(t, g.enter(t.Context(), aloneMessage), net.ErrClosed) })
+		}
+		synctest.Wait()
+		g.cut()
+		all.Wait()
+		require.Zero(t, g.queued)
+	})
 }
