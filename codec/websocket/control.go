@@ -111,10 +111,10 @@ func (q *pongs) isBusy() bool {
 	return q.busy
 }
 
-// send sends the pong that waits, as soon as there is room.
+// send sends the pong that waits, as soon as there is room. An abort ends its waits.
 func (q *pongs) send(c *Conn) {
 	for {
-		err := c.conn.Out.Flush(context.Background()) // an abort ends it
+		err := c.conn.Out.Flush(context.Background())
 		q.mu.Lock()
 		payload := q.waiting
 		q.waiting = nil
@@ -124,13 +124,7 @@ func (q *pongs) send(c *Conn) {
 			return
 		}
 		q.mu.Unlock()
-		if !c.w.tryControl(OpPong, []byte(*payload)) {
-			q.mu.Lock()
-			if q.waiting == nil {
-				q.waiting = payload
-			}
-			q.mu.Unlock()
-		}
+		_ = c.w.sendControl(context.Background(), OpPong, []byte(*payload)) // the next Flush has the error
 	}
 }
 
