@@ -161,11 +161,12 @@ func (sd *sender) handedOverLocked() {
 	sd.c.changeLocked()
 }
 
-// gatherLocked returns the next output: all frames but DATA, then DATA by priority.
+// gatherLocked returns the next output: all frames but DATA, then DATA by priority. There is always room for some DATA, or
+// a connection on which heads pile up would send none.
 func (sd *sender) gatherLocked() []byte {
-	sd.outLocked()
+	most := max(gatherMax, len(sd.outLocked())+bulkMin)
 	for sd.window > 0 {
-		room := gatherMax - frameHeader - len(sd.out)
+		room := most - frameHeader - len(sd.out)
 		if room < pieceMin {
 			break
 		}

@@ -197,7 +197,7 @@ func (c *compressWriter) WriteHeader(status int) {
 		return
 	}
 	c.status = status
-	if !bodyAllowed(status) || c.isHead || c.off || c.Header().Get("Content-Length") != "" {
+	if !bodyAllowed(status) || c.off || c.Header().Get("Content-Length") != "" {
 		c.decide(true)
 	}
 }
@@ -313,6 +313,7 @@ func (c *compressWriter) begin(h http.Header) {
 	h.Del("Accept-Ranges")
 	weakenTag(h)
 	if c.isHead {
+		c.packer = noWriter{} // the length of what the handler writes is not that of the compressed body
 		return
 	}
 	if z, ok := c.h.pools[c.coding].Get().(CodingWriter); ok {
@@ -369,7 +370,7 @@ func (c *compressWriter) finish() (err error) {
 		if len(c.kept) > 0 && len(c.Header().Values("Content-Type")) == 0 {
 			c.Header().Set("Content-Type", http.DetectContentType(c.kept))
 		}
-		c.decide(false)
+		c.decide(c.isHead && len(c.kept) == 0) // a handler may write nothing in reply to HEAD
 		if len(c.kept) > 0 {
 			_, err = c.ResponseWriter.Write(c.kept)
 		}
@@ -377,13 +378,13 @@ func (c *compressWriter) finish() (err error) {
 			err = nil // an error of the handler, as without Compress
 		}
 		return err
-	case c.packer == nil:
+	case c.packer == nil, c.isHead:
 		return nil
 	case c.written < c.length:
 		return errShort // Content-Length is not sent, so the client could not detect it
 	}
 	packer := c.packer
-	c.packer = finishedWriter{} // a handler that has kept c must not write to the reply of another request
+	c.packer = noWriter{errFinished} // a handler that has kept c must not write to the reply of another request
 	if err = packer.Close(); err == nil {
 		packer.Reset(io.Discard)
 		c.h.pools[c.coding].Put(packer)
@@ -391,10 +392,16 @@ func (c *compressWriter) finish() (err error) {
 	return err
 }
 
-// finishedWriter takes the place of a CodingWriter that is used for other replies.
-type finishedWriter struct{}
+// noWriter takes the place of a CodingWriter: in reply to HEAD, and when that one is used for other replies.
+type noWriter struct{ err error }
 
-func (finishedWriter) Write([]byte) (int, error) { return 0, errFinished }
-func (finishedWriter) Flush() error              { return errFinished }
-func (finishedWriter) Close() error              { return errFinished }
-func (finishedWriter) Reset(io.Writer)           {}
+func (w noWriter) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	return len(p), nil
+}
+
+func (w noWriter) Flush() error  { return w.err }
+func (w noWriter) Close() error  { return w.err }
+func (noWriter) Reset(io.Writer) {}

@@ -181,6 +181,7 @@ func (c *conn) serve() (goesOn bool) {
 	w.isHead, w.isConnect = r.Method == http.MethodHead, r.Method == http.MethodConnect
 	expects := c.head.Expects && c.head.Framing != http1.Framing{Kind: http1.Sized}
 	status := c.srv.precheck(r)
+	c.lines = c.lines[:0]
 	c.body.Reset(c.src, c.head.Framing, &c.srv.limits)
 	c.head.Discard(c.src) // its slices are no longer used
 	c.forgetDeadline()

@@ -120,7 +120,7 @@ func (h *fileServer) nameOf(urlPath string) (name string, ok bool) {
 
 // servable reports whether an element of a path may be served. On every system it rejects the device names of Windows.
 func (h *fileServer) servable(element string) bool {
-	if element[0] == '.' && !h.cfg.DotFiles {
+	if element == "." || element[0] == '.' && !h.cfg.DotFiles {
 		return false
 	}
 	base, _, _ := strings.Cut(element, ".")

@@ -25,9 +25,10 @@ func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// snapshot stores the header in lines and plan. Later changes by the handler affect only trailers.
+// snapshot stores the header in lines and plan. Later changes by the handler affect only trailers. A native handler has
+// no header; its fields are there already.
 func (w *response) snapshot() {
-	w.length, w.conn.lines = -1, w.conn.lines[:0]
+	w.length = -1
 	if len(w.header) == 0 {
 		return
 	}

@@ -31,10 +31,14 @@ func (x Exchange) Inform(status int, header http.Header) error {
 			}
 		}
 	}
+	w := &e.resp
 	if e.over != nil {
-		return streamOf(e.over.w).inform(status, header.Clone())
+		if s := streamOf(e.over.w); s != nil {
+			return s.inform(status, header.Clone())
+		}
+		w = e.over.w.(*response)
 	}
-	return e.resp.informFields(status, header)
+	return w.informFields(status, header)
 }
 
 // checkField returns an error if a field of a reply is invalid or reserved.

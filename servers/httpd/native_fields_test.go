@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -86,24 +87,73 @@ func TestConfigErrorAnswersForANativeHandlerThatHasLookedForABody(t *testing.T) 
 func TestConfigContinueIsAskedBeforeANativeHandler(t *testing.T) {
 	accept := make(chan bool, 1)
 	native, over := startNative(t, func(ctx context.Context, x Exchange) error {
-		_, r := x.HTTP() // which appears to have been called before
-		body, err := io.ReadAll(r.Body)
+		if x.Target() == "/http" {
+			w, r := x.HTTP()
+			_, err := io.Copy(w, r.Body)
+			return err
+		}
+		body, err := x.ReadBody(ctx, 100)
 		if err != nil {
 			return err
 		}
-		w, _ := x.HTTP()
-		_, err = w.Write(body)
-		return err
+		return x.Reply(http.StatusOK, "", body)
 	}, &Config{Continue: func(http.ResponseWriter, *http.Request) bool { return <-accept }})
-	const head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
 	for _, addr := range []string{native, over} {
-		accept <- true
-		got := rawReply(t, addr, head+"hello")
-		require.Equal(t, "HTTP/1.1 100 Continue", statusLine(got))
-		require.Contains(t, got, "HTTP/1.1 200 OK")
-		require.True(t, strings.HasSuffix(got, "\r\n\r\nhello"), got)
-		accept <- false
-		require.Equal(t, "HTTP/1.1 417 Expectation Failed", statusLine(rawReply(t, addr, head)))
+		for _, target := range []string{"/", "/http"} {
+			head := "POST " + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+			accept <- true
+			got := rawReply(t, addr, head+"hello")
+			require.Equal(t, "HTTP/1.1 100 Continue", statusLine(got))
+			require.Contains(t, got, "HTTP/1.1 200 OK")
+			require.True(t, strings.HasSuffix(got, "\r\n\r\nhello"), got)
+			accept <- false
+			require.Equal(t, "HTTP/1.1 417 Expectation Failed", statusLine(rawReply(t, addr, head)))
+		}
 	}
 	require.Empty(t, accept)
+}
+
+// TestNativeHandlerThatOnlySetsFieldsSendsThem returns without starting a reply, which the server then does.
+func TestNativeHandlerThatOnlySetsFieldsSendsThem(t *testing.T) {
+	native, over := startNative(t, func(_ context.Context, x Exchange) error {
+		if err := x.Set("X-Token", "secret"); err != nil {
+			return err
+		}
+		return x.AddTrailer("X-Sum", "1")
+	}, nil)
+	for _, addr := range []string{native, over} {
+		for range 2 {
+			resp, err := http.Get("http://" + addr)
+			require.NoError(t, err)
+			_, err = io.Copy(io.Discard, resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, []string{"secret"}, resp.Header["X-Token"])
+			require.Equal(t, http.Header{"X-Sum": {"1"}}, resp.Trailer)
+		}
+	}
+}
+
+// TestExchangeBehindConfigContinueDoesAll uses what differs between the versions.
+func TestExchangeBehindConfigContinueDoesAll(t *testing.T) {
+	srv := NewNative(func(ctx context.Context, x Exchange) error {
+		if err := x.Inform(http.StatusEarlyHints, http.Header{"Link": {"</a>"}}); err != nil {
+			return err
+		}
+		body, err := x.ReadBody(ctx, 100)
+		if err != nil {
+			return err
+		}
+		if x.Target() == "/late" {
+			_, err := x.Write(body)
+			return errors.Join(err, x.AddTrailer("X-Sum", "1"))
+		}
+		return errors.Join(x.AddTrailer("X-Sum", "1"), x.Reply(http.StatusOK, "", body))
+	}, &Config{Continue: func(http.ResponseWriter, *http.Request) bool { return true }})
+	addr := startWith(t, srv)
+	for _, target := range []string{"/", "/late"} {
+		got := rawReply(t, addr, "POST "+target+" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello")
+		require.Contains(t, got, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+		require.True(t, strings.HasSuffix(got, "\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"), got)
+	}
 }

@@ -153,24 +153,24 @@ func (e *exchange) route(x Exchange) error {
 	case asksAll:
 		answerOptions(x.HTTP())
 	case s.cfg.Continue != nil && e.resp.body != nil && e.body.asked.waits():
-		return e.continueThen(x)
+		e.continueThen(x)
 	default:
 		return s.native(e.conn.ctx, x)
 	}
 	return nil
 }
 
-// continueThen calls Config.Continue before the handler, to which HTTP then appears to have been called.
-func (e *exchange) continueThen(x Exchange) error {
+// continueThen calls Config.Continue before the handler, whose Exchange then wraps what Continue was passed.
+func (e *exchange) continueThen(x Exchange) {
 	s := e.conn.srv
 	w, r := x.HTTP()
 	if s.cfg.Continue(w, r) {
-		return s.native(e.conn.ctx, x)
+		nativeOver{s.native}.serve(e.conn.ctx, w, r)
+		return
 	}
 	if !e.w.wroteHeader && !e.conn.hijacked {
 		w.WriteHeader(http.StatusExpectationFailed)
 	}
-	return nil
 }
 
 // fail answers a request whose handler has returned err.

@@ -5,13 +5,15 @@ import (
 	"net/http"
 )
 
-// nativeOver is the handler of a native server for protocols other than HTTP/1. Its Exchange wraps an http.Request and
-// an http.ResponseWriter of this package.
+// nativeOver is the handler of a native server for protocols other than HTTP/1, and behind Config.Continue. Its Exchange
+// wraps an http.Request and an http.ResponseWriter of this package.
 type nativeOver struct {
 	f func(ctx context.Context, x Exchange) error
 }
 
-func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.serve(r.Context(), w, r) }
+
+func (h nativeOver) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	both := &struct {
 		exchange
 		over exchangeOver
@@ -20,7 +22,7 @@ func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.over = &both.over
 	defer e.generation.Add(1)
 	e.generation.Store(1)
-	err := h.f(r.Context(), Exchange{e, 1})
+	err := h.f(ctx, Exchange{e, 1})
 	switch {
 	case err == nil:
 	case e.over.began:
@@ -28,6 +30,9 @@ func (h nativeOver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		cut()
 	default:
 		dropTrailers(w.Header())
+		if own, ok := w.(*response); ok {
+			own.plan.hasTrailers = false
+		}
 		failed(w, r, err)
 	}
 }

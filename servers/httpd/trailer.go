@@ -41,6 +41,9 @@ func (x Exchange) AddTrailer(name, value string) error {
 		if o.began && o.sized {
 			return errNoTrailers
 		}
+		if w, ok := o.w.(*response); ok {
+			w.plan.hasTrailers = true // which needs a chunked body
+		}
 		o.w.Header().Add(http.TrailerPrefix+name, value)
 		return nil
 	}
