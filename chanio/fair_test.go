@@ -49,3 +49,28 @@ func TestNoSenderIsOvertakenForEver(t *testing.T) {
 		})
 	}
 }
+
+// Senders that wait for different things do not wait for each other.
+func TestSendersInLineGoOnOneAfterTheOther(t *testing.T) {
+	for _, sizes := range [][]int{{100_000, 1000, 100_000}, {100_000, 100_000, 1000}, {60_000, 1000, 100_000, 1000, 100_000, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := chanio.Pipe()
+			var senders sync.WaitGroup
+			total := 0
+			for _, size := range sizes {
+				total += size
+				senders.Go(func() { _ = near.Out.Send(t.Context(), make([]byte, size)) })
+				synctest.Wait()
+			}
+			for total > 0 { // without a pause, so that nobody has waited for long
+				p, err := far.In.Recv(t.Context())
+				require.NoError(t, err)
+				total -= len(p)
+			}
+			senders.Wait()
+			near.Abort(nil)
+			far.Abort(nil)
+			<-far.Done()
+		})
+	}
+}

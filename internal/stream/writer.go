@@ -166,7 +166,7 @@ func (w *Writer) makeRoomLocked(ctx context.Context) error {
 	if w.hasRoomLocked() {
 		return nil
 	}
-	return w.lineUpLocked(ctx, func() bool { return w.roomLocked() && (w.waiting == 0 || w.line.starves) })
+	return w.lineUpLocked(ctx, w.roomLocked)
 }
 
 // offerLocked writes what has been accepted, or holds it back. It may unlock. The error is the reason why it was lost.
