@@ -2,6 +2,7 @@ package chanio_test
 
 import (
 	"context"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -66,6 +67,40 @@ func TestSendersInLineGoOnOneAfterTheOther(t *testing.T) {
 				p, err := far.In.Recv(t.Context())
 				require.NoError(t, err)
 				total -= len(p)
+			}
+			senders.Wait()
+			near.Abort(nil)
+			far.Abort(nil)
+			<-far.Done()
+		})
+	}
+}
+
+// A deadline that is set, moved and passes while senders are in line ends their waits, and no others.
+func TestADeadlineEndsTheWaitsOfAllInLine(t *testing.T) {
+	for _, size := range []int{1000, 100_000} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := chanio.Pipe()
+			var senders sync.WaitGroup
+			start := time.Now()
+			for range 6 {
+				senders.Go(func() {
+					for err := error(nil); ; {
+						if err = near.Out.Send(t.Context(), make([]byte, size)); err != nil {
+							require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+							require.Equal(t, 20*time.Second, time.Since(start))
+							return
+						}
+					}
+				})
+			}
+			for _, after := range []time.Duration{5 * time.Second, 0, 20 * time.Second} {
+				synctest.Wait()
+				at := start.Add(after)
+				if after == 0 {
+					at = time.Time{}
+				}
+				require.NoError(t, near.SetWriteDeadline(at))
 			}
 			senders.Wait()
 			near.Abort(nil)

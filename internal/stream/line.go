@@ -30,7 +30,7 @@ func (w *Writer) lineUpLocked(ctx context.Context, ready func() bool) error {
 	own := &place{time.Now(), make(chan struct{})}
 	l.places = append(l.places, own)
 	defer l.leave(own)
-	if l.places[0] != own {
+	if l.places[0] != own { // the first returns at the end of the half and at its deadline, and then the next one does
 		if err := w.awaitSignalLocked(ctx, own.first); err != nil {
 			return err
 		}
