@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/line"
 )
 
 // Slow decides what happens to a subscriber that is further behind than the ring of its [Topic] reaches.
@@ -63,13 +64,13 @@ type TopicConfig struct {
 type Topic struct {
 	cfg   TopicConfig
 	codec codec.Codec[Event]
-	line  chan struct{} // full while a Publish waits for room: a large event is not overtaken for ever; nil without Block
 
 	mu     sync.Mutex
 	ring   []entry // in order; the last has the sequence number last
 	bytes  int
 	last   uint64
 	moved  chan struct{} // closed when there is another event, or the end
+	line   line.Line     // of calls of Publish, with Block: a large event is not overtaken for ever
 	passed chan struct{} // closed when a subscriber has moved on, if somebody waits for that
 	subs   map[*subscriber]struct{}
 	closed bool
@@ -106,9 +107,6 @@ func NewTopic(cfg *TopicConfig) *Topic {
 	if strings.ContainsAny(t.cfg.Epoch, "-\r\n\x00") {
 		panic(fmt.Sprintf("sse: NewTopic: invalid Epoch %q", t.cfg.Epoch))
 	}
-	if t.cfg.Slow == Block {
-		t.line = make(chan struct{}, 1)
-	}
 	t.codec = Events(t.cfg.MaxEvent)
 	return t
 }
@@ -125,14 +123,14 @@ func (t *Topic) Publish(ctx context.Context, e Event) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	if t.line != nil {
-		if err := t.lineUp(ctx); err != nil {
-			return Event{}, err
-		}
-		defer func() { <-t.line }()
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.cfg.Slow == Block {
+		if err := t.line.Enter(ctx, &t.mu, chanio.Cause); err != nil {
+			return Event{}, err
+		}
+		defer t.line.Leave()
+	}
 	if err := t.awaitRoomLocked(ctx, len(p)+maxNumber); err != nil {
 		return Event{}, err
 	}
@@ -152,21 +150,6 @@ func (t *Topic) Publish(ctx context.Context, e Event) (Event, error) {
 	close(t.moved)
 	t.moved = make(chan struct{})
 	return e, nil
-}
-
-// lineUp waits for the calls of Publish before this one.
-func (t *Topic) lineUp(ctx context.Context) error {
-	select {
-	case t.line <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case t.line <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return chanio.Cause(ctx)
-	}
 }
 
 // firstLocked returns the sequence number of the first event in the ring.

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/line"
 )
 
 // gate orders the senders. Senders of whole messages may enter together. A message in parts, and one of a compressor
@@ -15,7 +16,6 @@ type gate struct {
 	mu      sync.Mutex
 	writing int32  // calls that write now: messages, parts, control frames
 	whole   int32  // of these, messages
-	queued  int32  // who waits to be alone: no other message enters before, unless it is due
 	waiting int32  // messages that wait
 	due     int32  // of these, those that waited when the last message that was alone left: they go before the next one
 	entered uint32 // how often; may wrap around
@@ -23,7 +23,7 @@ type gate struct {
 	parts   bool   // it is one in parts
 	shut    bool   // the Close frame is being sent, or was
 	moved   chan struct{}
-	line    chan struct{} // full while one waits to be alone: the others of these wait for that, in order; made on demand
+	line    line.Line // who waits to be alone: no other message enters before, unless it is due
 }
 
 type pass int
@@ -54,7 +54,7 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 	switch p {
 	case wholeMessage:
 		due := waited && g.due > 0
-		if g.alone || g.queued > 0 && !due {
+		if g.alone || g.line.Len() > 0 && !due {
 			return false, nil
 		}
 		if due {
@@ -62,7 +62,7 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 		}
 		g.whole++
 	case aloneMessage, partsMessage:
-		if g.alone || g.whole+g.due > 0 || g.queued > 0 && !waited {
+		if g.alone || g.whole+g.due > 0 || g.line.Len() > 0 && !waited {
 			return false, nil
 		}
 		g.alone, g.parts = true, p == partsMessage
@@ -95,13 +95,15 @@ func (g *gate) entries() (n uint32, busy bool) {
 func (g *gate) enter(ctx context.Context, p pass) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.countLocked(p, 1)
-	defer g.countLocked(p, -1)
-	if p == aloneMessage || p == partsMessage {
-		if err := g.lineUpLocked(ctx); err != nil {
+	switch p {
+	case wholeMessage:
+		g.waiting++
+		defer g.waitedLocked()
+	case aloneMessage, partsMessage:
+		if err := g.line.Enter(ctx, &g.mu, chanio.Cause); err != nil {
 			return err
 		}
-		defer func() { <-g.line }()
+		defer g.leaveLineLocked()
 	}
 	for waited := p != wholeMessage; ; waited = true {
 		if ok, err := g.enterLocked(p, waited); ok || err != nil {
@@ -122,38 +124,17 @@ func (g *gate) enter(ctx context.Context, p pass) error {
 	}
 }
 
-// lineUpLocked waits, unlocked, until all have entered who wanted to be alone before.
-func (g *gate) lineUpLocked(ctx context.Context) error {
-	if g.line == nil {
-		g.line = make(chan struct{}, 1)
-	}
-	select {
-	case g.line <- struct{}{}:
-		return nil
-	default:
-	}
-	g.mu.Unlock()
-	defer g.mu.Lock()
-	select {
-	case g.line <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return chanio.Cause(ctx)
+// waitedLocked is called when a message does not wait any more.
+func (g *gate) waitedLocked() {
+	g.waiting--
+	if g.due = min(g.due, g.waiting); g.due == 0 {
+		g.changedLocked()
 	}
 }
 
-// countLocked counts the senders of messages that wait.
-func (g *gate) countLocked(p pass, n int32) {
-	switch p {
-	case wholeMessage:
-		g.waiting += n
-		g.due = min(g.due, g.waiting)
-	case aloneMessage, partsMessage:
-		g.queued += n
-	default:
-		return
-	}
-	if n < 0 && g.due == 0 {
+// leaveLineLocked is called when one has entered to be alone, or does not want that any more.
+func (g *gate) leaveLineLocked() {
+	if g.line.Leave(); g.line.Len() == 0 {
 		g.changedLocked()
 	}
 }

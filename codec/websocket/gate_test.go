@@ -50,7 +50,7 @@ func TestNoSenderIsKeptOutForEver(t *testing.T) {
 				cancel()
 				all.Wait()
 				require.False(t, g.alone)
-				require.Zero(t, g.whole+g.writing+g.queued+g.waiting+g.due)
+				require.Zero(t, g.whole+g.writing+g.waiting+g.due+int32(g.line.Len()))
 			})
 		})
 	}
@@ -91,6 +91,6 @@ func TestSendersThatWantToBeAloneEnterInOrder(t *testing.T) {
 		synctest.Wait()
 		g.cut()
 		all.Wait()
-		require.Zero(t, g.queued)
+		require.Zero(t, g.line.Len())
 	})
 }

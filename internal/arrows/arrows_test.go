@@ -32,13 +32,13 @@ const (
 // internal/ leads no further than the table does: what such a package imports in
 // turn must be allowed as well. pipeline and codec have none to a package that
 // knows streams, so that chanio's hooks are the only door for them as for every
-// user. internal/leanctx is a context that takes less memory, internal/pool keeps memory for reuse, and internal/eof is
-// about errors.
+// user. internal/leanctx is a context that takes less memory, internal/pool keeps memory for reuse,
+// internal/line is a lock that serves in order, and internal/eof is about errors.
 var arrows = map[string][]string{
 	".":        {},
 	"chanio":   {"golang.org/x/sync", internal},
-	"pipeline": {"golang.org/x/sync", module + "/chanio", module + "/internal/leanctx"},
-	"codec":    {"golang.org/x/text", module + "/chanio", module + "/internal/pool", module + "/internal/eof"},
+	"pipeline": {"golang.org/x/sync", module + "/chanio", module + "/internal/leanctx", module + "/internal/line"},
+	"codec":    {"golang.org/x/text", module + "/chanio", module + "/internal/pool", module + "/internal/eof", module + "/internal/line"},
 	"servers":  endpoints,
 	"clients":  append([]string{"golang.org/x/text"}, endpoints...),
 	"internal": endpoints,

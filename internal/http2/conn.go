@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/line"
 )
 
 // defaultWindow is the window of a connection and its streams until it is changed, RFC 9113 6.9.2.
@@ -53,8 +54,8 @@ type Conn struct {
 
 	mu      sync.Mutex // guards all that follows, and the fields of the parts that say so
 	streams map[uint32]*Stream
-	openers []opener // in order
-	tunnels int      // of streams
+	line    line.Line // of those who wait to open one
+	tunnels int       // of streams
 	past    past
 	moved   chan struct{} // closed when something changes; made on demand
 	err     error         // why the connection has failed or ended

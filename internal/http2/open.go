@@ -2,7 +2,6 @@ package http2
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -40,17 +39,13 @@ func (c *Conn) Open(ctx context.Context, fields []Field, end bool) (*Stream, err
 
 // awaitPlaceLocked waits until a stream may be opened. Those who wait are served in order.
 func (c *Conn) awaitPlaceLocked(ctx context.Context) error {
-	if len(c.openers) == 0 && (c.hasPlaceLocked() || c.closedLocked() != nil) {
+	if c.line.Len() == 0 && c.hasPlaceLocked() {
 		return c.refusalLocked()
 	}
-	own := opener{make(chan struct{})}
-	c.openers = append(c.openers, own)
-	defer c.leaveLineLocked(own)
-	if c.openers[0] != own {
-		if err := c.awaitTurnLocked(ctx, own); err != nil {
-			return err
-		}
+	if err := c.line.Enter(ctx, &c.mu, chanio.Cause); err != nil {
+		return err
 	}
+	defer c.line.Leave()
 	for !c.hasPlaceLocked() && c.closedLocked() == nil {
 		if err := c.waitLocked(ctx); err != nil {
 			return err
@@ -69,32 +64,6 @@ func (c *Conn) refusalLocked() error {
 		return &StreamError{Code: RefusedStream, unprocessed: true, cause: err}
 	}
 	return nil
-}
-
-// opener is a call of Open that waits.
-type opener struct {
-	first chan struct{} // closed when it is the first in line
-}
-
-// awaitTurnLocked waits, unlocked, until o is the first in line, or ctx ends.
-func (c *Conn) awaitTurnLocked(ctx context.Context, o opener) error {
-	c.mu.Unlock()
-	defer c.mu.Lock()
-	select {
-	case <-o.first:
-		return nil
-	case <-ctx.Done():
-		return chanio.Cause(ctx)
-	}
-}
-
-// leaveLineLocked takes o out of the line.
-func (c *Conn) leaveLineLocked(o opener) {
-	wasFirst := c.openers[0] == o
-	c.openers = slices.DeleteFunc(c.openers, func(other opener) bool { return other == o })
-	if wasFirst && len(c.openers) > 0 {
-		close(c.openers[0].first)
-	}
 }
 
 // Free returns how many streams can be opened now without waiting.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/line"
 )
 
 const (
@@ -26,11 +27,12 @@ type sender struct {
 	owed     int    // acknowledgements and RST_STREAM frames in out, which the peer may have caused
 	encoder  *hpack.Encoder
 	encoded  appender
-	maxFrame int   // that the peer accepts
-	ready    queue // streams with DATA
-	window   int64 // that the peer has opened for the connection
-	sent     int64 // bytes of DATA, ever
-	grants   int   // WINDOW_UPDATE frames that are not noise
+	maxFrame int       // that the peer accepts
+	line     line.Line // of streams that wait until not too many frames are in out
+	ready    queue     // streams with DATA
+	window   int64     // that the peer has opened for the connection
+	sent     int64     // bytes of DATA, ever
+	grants   int       // WINDOW_UPDATE frames that are not noise
 	writing  bool
 	stuck    bool   // and waits for room in the sink
 	gathered uint64 // how often output has been gathered

@@ -195,17 +195,19 @@ func (w *Writer) failLocked() { w.pending, w.rest = nil, nil }
 // turnLocked waits until nothing else is being sent. For frames that no window limits, it also waits until not too many
 // are queued.
 func (w *Writer) turnLocked(ctx context.Context, v *value) error {
-	patience, frames := w.patienceLocked(), v.head != nil || v.end
-	for {
+	c, patience, frames := w.s.c, w.patienceLocked(), v.head != nil || v.end
+	for waited := false; ; {
 		if err := w.refusalLocked(v.closes); err != nil {
 			return err
 		}
 		var err error
 		switch {
 		case w.sending, len(w.pending) > 0:
+			waited = false
 			err = w.awaitLocked(ctx, &patience)
-		case frames && len(w.s.c.send.out) > maxWaiting:
-			err = w.s.c.waitLocked(ctx)
+		case frames && !waited && (c.send.line.Len() > 0 || len(c.send.out) > maxWaiting):
+			waited = true
+			err = w.lineUpLocked(ctx, v)
 		default:
 			return nil
 		}
@@ -213,6 +215,21 @@ func (w *Writer) turnLocked(ctx context.Context, v *value) error {
 			return err
 		}
 	}
+}
+
+// lineUpLocked waits until not too many frames are queued. Streams that wait for that are served in order.
+func (w *Writer) lineUpLocked(ctx context.Context, v *value) error {
+	c := w.s.c
+	if err := c.send.line.Enter(ctx, &c.mu, deadline.Cause); err != nil {
+		return err
+	}
+	defer c.send.line.Leave()
+	for len(c.send.out) > maxWaiting && w.refusalLocked(v.closes) == nil {
+		if err := c.waitLocked(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // drainLocked waits until the connection has taken all of v, which starts after from bytes. If v has a head, a part of

@@ -17,7 +17,7 @@ func (w *Writer) ownLocked(ctx context.Context) error {
 		}
 	}()
 	err := w.refusalLocked()
-	if err == nil && (w.busy || w.line.starves) {
+	if err == nil && (w.busy || w.starves) {
 		err = w.lineUpLocked(ctx, func() bool { return !w.busy })
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/internal/deadline"
+	"github.com/weir-go/weir/internal/line"
 )
 
 const (
@@ -28,12 +29,13 @@ type Writer struct {
 	wire wire  // for the owner of busy
 
 	mu      sync.Mutex
-	queue   queue // accepted, and not being written
-	news    news  // of anything that changes
-	line    line  // of senders that wait
-	waiting int32 // senders that wait to become the owner, before any others
-	busy    bool  // there is an owner, which alone writes
-	closing bool  // Close has been called; a Sink above may refuse values before that
+	queue   queue     // accepted, and not being written
+	news    news      // of anything that changes
+	line    line.Line // of senders that wait
+	starves bool      // nobody overtakes those in line
+	waiting int32     // senders that wait to become the owner, before any others
+	busy    bool      // there is an owner, which alone writes
+	closing bool      // Close has been called; a Sink above may refuse values before that
 	closer  *closer
 }
 
@@ -146,7 +148,7 @@ func (w *Writer) SendAll(ctx context.Context, ps [][]byte) (n int, err error) {
 
 // hasRoomLocked reports whether a value can be accepted.
 func (w *Writer) hasRoomLocked() bool {
-	return !w.line.starves && w.waiting == 0 && w.roomLocked()
+	return !w.starves && w.waiting == 0 && w.roomLocked()
 }
 
 func (w *Writer) roomLocked() bool {
@@ -231,11 +233,7 @@ func (w *Writer) awaitLocked(ctx context.Context) error {
 	if w.wire.written.Load() != before || w.end.Ended() {
 		return nil
 	}
-	return w.awaitSignalLocked(ctx, w.news.next())
-}
-
-// awaitSignalLocked waits, unlocked, until signal is closed, ctx ends or the deadline passes.
-func (w *Writer) awaitSignalLocked(ctx context.Context, signal <-chan struct{}) error {
+	moved := w.news.next()
 	var passed <-chan struct{}
 	if d := w.wire.d.Load(); d != nil && !w.closing {
 		passed = d.Passed()
@@ -243,7 +241,7 @@ func (w *Writer) awaitSignalLocked(ctx context.Context, signal <-chan struct{}) 
 	w.mu.Unlock()
 	defer w.mu.Lock()
 	select {
-	case <-signal:
+	case <-moved:
 		return nil
 	case <-passed:
 		return deadline.Exceeded

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/line"
 )
 
 // Queue is a bounded queue with any number of senders and one receiver. Neither side holds the lock while it waits or calls
@@ -23,22 +24,17 @@ type Queue[T any] struct {
 	waiting    bool  // the receiver waits
 	overflowed bool  // unlock must call OnOverflow
 	blocked    int   // number of senders that wait for room
-	lined      int   // number of senders in line
 	ready      chan struct{}
 	room       chan struct{} // closed once the queue is over
 
-	// line is held by the first of the senders in line. It is nil if all values weigh 1: such senders may overtake each
-	// other. If they did here, a heavy value could wait for ever while light ones take its room.
-	line chan struct{}
+	// line is of senders, if values have different weights: a heavy one could wait for ever while light ones take its
+	// room.
+	line line.Line
 }
 
 // New returns a queue with a complete Config. drop, if not nil, takes over values that the receiver will not get.
 func New[T any](cfg *Config[T], drop func(T)) *Queue[T] {
-	q := &Queue[T]{cfg: cfg, drop: drop, backlog: backlog[T]{marks: cfg.Mark != nil, keeps: drop != nil}}
-	if cfg.Metric != nil && cfg.Policy == Block {
-		q.line = make(chan struct{}, 1)
-	}
-	return q
+	return &Queue[T]{cfg: cfg, drop: drop, backlog: backlog[T]{marks: cfg.Mark != nil, keeps: drop != nil}}
 }
 
 // Put queues v as the policy says; under Block it waits for room. It reports whether v was accepted. The error is why
@@ -106,7 +102,7 @@ func (q *Queue[T]) TryPut(v T) Outcome {
 
 // tryLocked is offerLocked for a sender that is not in line.
 func (q *Queue[T]) tryLocked(v T, w int) Outcome {
-	if q.lined > 0 && !q.over {
+	if q.line.Len() > 0 && !q.over {
 		return Outcome{Full: true}
 	}
 	return q.offerLocked(v, w)
@@ -114,13 +110,11 @@ func (q *Queue[T]) tryLocked(v T, w int) Outcome {
 
 // waitLocked releases the lock until v is accepted, or the queue or ctx ends.
 func (q *Queue[T]) waitLocked(ctx context.Context, v T, w int) (o Outcome, err error) {
-	if q.line != nil {
-		q.lined++
-		defer func() { q.lined-- }()
-		if err = q.lineUpLocked(ctx); err != nil {
+	if q.cfg.Metric != nil {
+		if err = q.line.Enter(ctx, &q.mu, chanio.Cause); err != nil {
 			return o, err
 		}
-		defer func() { <-q.line }()
+		defer q.line.Leave()
 	}
 	for {
 		if o = q.offerLocked(v, w); !o.Full {
@@ -129,18 +123,6 @@ func (q *Queue[T]) waitLocked(ctx context.Context, v T, w int) (o Outcome, err e
 		if err = q.awaitRoomLocked(ctx); err != nil {
 			return o, err
 		}
-	}
-}
-
-// lineUpLocked releases the lock until the sender is the first in line. It returns an error if ctx ended.
-func (q *Queue[T]) lineUpLocked(ctx context.Context) error {
-	q.mu.Unlock()
-	defer q.mu.Lock()
-	select {
-	case q.line <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return chanio.Cause(ctx)
 	}
 }
 
