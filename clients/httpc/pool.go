@@ -230,7 +230,7 @@ func (p *pool) put(c *conn) {
 	g := c.group
 	keeps := !p.closed && !c.isOld(c.back)
 	if keeps {
-		if !p.yieldsLocked(g) {
+		if !p.yieldsLocked(c) {
 			if next := g.takeWaiterLocked(c.used); next != nil {
 				next.granted <- grant{c: c}
 				p.mu.Unlock()

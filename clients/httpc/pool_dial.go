@@ -186,15 +186,22 @@ func (p *pool) dialNextLocked(g *group) (victim *conn) {
 	return victim
 }
 
-// starving is how long a request waits for a place among all connections before it gets that of a connection to another
-// host, which has to be ended for it although requests wait for that host too.
+// starving is how long a request waits for a place before it gets that of a connection that does not serve it, which has
+// to be ended for it although it might serve other requests.
 const starving = 100 * time.Millisecond
 
-// yieldsLocked reports whether a connection of g must make room for another host.
-func (p *pool) yieldsLocked(g *group) bool {
+// yieldsLocked reports whether c must make room for a second attempt, which takes no used connection, or for another host.
+func (p *pool) yieldsLocked(c *conn) bool {
+	g := c.group
+	if g.waiters.Len() == 0 {
+		return false
+	}
+	first := g.waiters.Front().Value.(*waiter)
+	if c.used && first.x.retries > 0 && g.dials == 0 && time.Since(first.since) >= starving {
+		return true
+	}
 	longest, w := p.longestLocked()
-	return longest != nil && longest != g && time.Since(w.since) >= starving &&
-		g.waiters.Len() > 0 && g.waiters.Front().Value.(*waiter).since.After(w.since)
+	return longest != nil && longest != g && time.Since(w.since) >= starving && first.since.After(w.since)
 }
 
 // longestLocked returns the group that has waited longest because of MaxConns, and its waiter, or nil.

@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	frames "golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -215,5 +217,49 @@ func TestConnectionThatComesTooLateIsPassedOn(t *testing.T) {
 		p.mu.Unlock()
 		p.leave(x, w, place)
 		require.Equal(t, 1, c.Stats()[0].Idle, name)
+	}
+}
+
+// TestABusyHostDoesNotStarveASecondAttempt keeps all connections in use while a request waits for a new one, because a used
+// one has failed it. A request to another host behind it does not wait for ever either.
+func TestABusyHostDoesNotStarveASecondAttempt(t *testing.T) {
+	cutting := func(nc net.Conn, in *bufio.Reader) {
+		for used := false; ; used = true {
+			r := readRequest(in)
+			time.Sleep(10 * time.Millisecond)
+			if r == nil || used && r.URL.Path == "/cut" {
+				return
+			}
+			_, _ = io.WriteString(nc, hello)
+		}
+	}
+	for _, cfg := range []Config{{MaxConns: 1}, {MaxConns: 2}, {MaxPerHost: 1}} {
+		inBubble(t, cfg, cutting, func(t *testing.T, c *Client, _ *atomic.Int64) {
+			get := func(ctx context.Context, url string) error {
+				resp, err := c.Get(ctx, url)
+				if err == nil {
+					_, err = resp.Text(ctx)
+				}
+				return err
+			}
+			busy, stop := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					for busy.Err() == nil {
+						_ = get(busy, "http://a")
+					}
+				})
+			}
+			time.Sleep(time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			all.Go(func() { assert.NoError(t, get(ctx, "http://a/cut")) })
+			time.Sleep(50 * time.Millisecond)
+			assert.NoError(t, get(ctx, "http://b"))
+			time.Sleep(time.Second)
+			stop()
+			all.Wait()
+		})
 	}
 }

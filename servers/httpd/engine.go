@@ -32,8 +32,9 @@ type streamWriter interface {
 	// reset ends the exchange at once, whether or not a reply has started.
 	reset(code Code) error
 
-	// declare sets the length of the body. It is called before the header is written.
-	declare(length int64)
+	// declare sets the length of the body, unless the reply cannot have one, and reports whether it did. It is called before
+	// the header is written.
+	declare(length int64) bool
 
 	// closeAfter closes the connection after the reply.
 	closeAfter()

@@ -131,7 +131,10 @@ func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 func (w *streamResponse) flushed(ctx context.Context) error { return w.stream.Out.Flush(ctx) }
 
 // declare implements streamWriter.
-func (w *streamResponse) declare(length int64) { w.length = length }
+func (w *streamResponse) declare(length int64) bool {
+	w.length = length
+	return true
+}
 
 // closeAfter implements streamWriter. The client is asked to send no more requests. Requests that are on their way are
 // served.

@@ -146,14 +146,14 @@ func TestExchangeBehindConfigContinueDoesAll(t *testing.T) {
 		}
 		if x.Target() == "/late" {
 			_, err := x.Write(body)
-			return errors.Join(err, x.AddTrailer("X-Sum", "1"))
+			return errors.Join(err, x.AddTrailer("X-Sum", "1"), x.AddTrailer("X-End", "2"))
 		}
-		return errors.Join(x.AddTrailer("X-Sum", "1"), x.Reply(http.StatusOK, "", body))
+		return errors.Join(x.AddTrailer("X-Sum", "1"), x.Reply(http.StatusOK, "", body), x.AddTrailer("X-End", "2"))
 	}, &Config{Continue: func(http.ResponseWriter, *http.Request) bool { return true }})
 	addr := startWith(t, srv)
 	for _, target := range []string{"/", "/late"} {
 		got := rawReply(t, addr, "POST "+target+" HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello")
 		require.Contains(t, got, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
-		require.True(t, strings.HasSuffix(got, "\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n"), got)
+		require.True(t, strings.HasSuffix(got, "\r\n\r\n5\r\nhello\r\n0\r\nX-End: 2\r\nX-Sum: 1\r\n\r\n"), got)
 	}
 }

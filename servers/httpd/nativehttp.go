@@ -54,10 +54,7 @@ func (o *exchangeOver) read(ctx context.Context, p []byte) (int, error) {
 }
 
 func (o *exchangeOver) begin(status int, length int64) {
-	o.began, o.sized = true, length >= 0
-	if length >= 0 && bodyAllowed(status) {
-		o.w.declare(length)
-	}
+	o.began, o.sized = true, length >= 0 && bodyAllowed(status) && o.w.declare(length)
 	o.w.WriteHeader(status)
 }
 

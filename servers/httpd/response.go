@@ -105,11 +105,12 @@ func (w *response) write(ctx context.Context, start, p []byte) error {
 func (w *response) flushed(ctx context.Context) error { return w.conn.nc.Out.Flush(ctx) }
 
 // declare implements streamWriter. Trailers need a chunked body.
-func (w *response) declare(length int64) {
+func (w *response) declare(length int64) bool {
 	if w.plan.hasTrailers && w.http11 && !w.isHead {
-		return
+		return false
 	}
 	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	return true
 }
 
 // closeAfter implements streamWriter.
