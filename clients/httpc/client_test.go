@@ -230,6 +230,7 @@ func TestURLsAsPeopleWriteThem(t *testing.T) {
 	c := newClient(t, nil)
 	for in, want := range map[string]string{
 		"": "/", "/a b?c d#e": "/a%20b?c%20d", "?a=1": "/?a=1", "/%2F/%41": "/%2F/%41", "/é?é=\"<>": "/%C3%A9?%C3%A9=%22%3C%3E",
+		"/a b%2Fc": "/a%20b%2Fc", "/{é|^%3B": "/%7B%C3%A9%7C%5E%3B",
 	} {
 		resp, err := c.Get(t.Context(), base+in)
 		require.NoError(t, err)
