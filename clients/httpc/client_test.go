@@ -793,3 +793,26 @@ func TestBodyThatIsSaidToBeEmptyIsNotCut(t *testing.T) {
 		require.ErrorIs(t, err, http1.ErrBodyTooLong)
 	}
 }
+
+// TestRequestTakesPrecedenceOverTheHeaderOfTheConfig sets fields by other means than Request.Header.
+func TestRequestTakesPrecedenceOverTheHeaderOfTheConfig(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, r.Header.Get("Accept")+" "+r.Header.Get("Content-Type")+" "+r.Header.Get("Authorization"))
+	})
+	c := newClient(t, &Config{Header: http.Header{"Accept": {"a/a"}, "Content-Type": {"a/b"}, "Authorization": {"Bearer a"}}})
+	for want, r := range map[string]*Request{
+		"a/a a/b Bearer a":   {URL: base},
+		"b/a a/b Bearer a":   {URL: base, Accept: "b/a"},
+		"a/a b/b Bearer a":   {URL: base, Body: Text("x").As("b/b")},
+		"a/a a/b Bearer b":   {URL: base, Auth: Bearer("b")},
+		"a/a a/b Basic Yjo=": {URL: strings.Replace(base, "//", "//b@", 1)},
+		"b/a b/b Bearer b":   {URL: base, Header: http.Header{"accept": {"b/a"}, "content-type": {"b/b"}, "authorization": {"Bearer b"}}},
+	} {
+		resp, err := c.Do(t.Context(), r)
+		require.NoError(t, err)
+		got, err := resp.Text(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+}

@@ -90,8 +90,13 @@ func (r *Request) build(ctx context.Context, cfg *Config) (*http.Request, error)
 			hr.Method = http.MethodPost
 		}
 	}
-	hr.Header = r.buildHeader(cfg, len(cfg.Header))
+	hr.Header = r.buildHeader(len(cfg.Header))
 	authenticate(hr)
+	for name, values := range cfg.Header {
+		if hr.Header[name] == nil && (name != "Authorization" || r.Auth == nil) {
+			hr.Header[name] = slices.Clip(values) // shared by all requests
+		}
+	}
 	u.User = nil
 	return hr, r.Body.attach(hr)
 }
@@ -110,15 +115,10 @@ func authenticate(hr *http.Request) {
 	hr.Header.Set(field, "Basic "+text)
 }
 
-// buildHeader returns the fields of r and of cfg.
-func (r *Request) buildHeader(cfg *Config, more int) http.Header {
+// buildHeader returns the fields of r, with room for more.
+func (r *Request) buildHeader(more int) http.Header {
 	h := make(http.Header, len(r.Header)+more+2)
 	addFields(h, r.Header)
-	for name, values := range cfg.Header {
-		if h[name] == nil {
-			h[name] = slices.Clip(values) // shared by all requests
-		}
-	}
 	if r.Accept != "" && h["Accept"] == nil {
 		h["Accept"] = []string{r.Accept}
 	}
