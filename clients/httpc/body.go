@@ -82,7 +82,7 @@ func (b *body) cut(err error) {
 	if b.err == nil {
 		b.err = err
 	}
-	reading, told := b.reading, b.told
+	reading, told := b.receives(), b.told
 	if !reading {
 		b.over = true
 	}
@@ -96,6 +96,9 @@ func (b *body) cut(err error) {
 		_ = guard.Call(func() { told(err) }) // closes the reader of a user's Coding
 	}
 }
+
+// receives reports whether a Read is in progress that the end of the connection interrupts. A Writer may wait for ever.
+func (b *body) receives() bool { return b.reading && !b.writing }
 
 // onCut sets the function to call if the body is cut while no Read is in progress.
 func (b *body) onCut(f func(error)) {
@@ -266,15 +269,16 @@ func (b *body) Close() error {
 		return nil
 	}
 	b.closed = true
-	if b.reading {
+	if b.receives() {
 		b.mu.Unlock()
 		b.in.cut(net.ErrClosed)
 		return nil
 	}
 	b.over = true
+	writing := b.writing
 	b.mu.Unlock()
 	b.unhook()
-	if b.reuse && b.s.complete() && b.x.ctx.Err() == nil && b.in.drain(b.x.t.cfg.MaxDrain, drainTime) {
+	if !writing && b.reuse && b.s.complete() && b.x.ctx.Err() == nil && b.in.drain(b.x.t.cfg.MaxDrain, drainTime) {
 		b.in.settle(b.x, b.s, b.reuse)
 		return nil
 	}

@@ -43,6 +43,7 @@ func (c *Client) OnResponse(f func(*http.Response) error) {
 			if err != nil {
 				return nil, err
 			}
+			complete(r, resp)
 			if err := f(resp); err != nil {
 				_ = resp.Body.Close()
 				return nil, err

@@ -27,6 +27,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/http1"
 )
 
 func TestEveryKindOfBodyArrives(t *testing.T) {
@@ -230,6 +231,7 @@ func TestURLsAsPeopleWriteThem(t *testing.T) {
 	c := newClient(t, nil)
 	for in, want := range map[string]string{
 		"": "/", "/a b?c d#e": "/a%20b?c%20d", "?a=1": "/?a=1", "/%2F/%41": "/%2F/%41", "/é?é=\"<>": "/%C3%A9?%C3%A9=%22%3C%3E",
+		"/a b%2Fc": "/a%20b%2Fc", "/{é|^%3B": "/%7B%C3%A9%7C%5E%3B",
 	} {
 		resp, err := c.Get(t.Context(), base+in)
 		require.NoError(t, err)
@@ -342,6 +344,17 @@ func TestResponseIsReadInEveryWay(t *testing.T) {
 		case "/latin":
 			w.Header().Set("Content-Type", "text/plain; charset=ISO-8859-1")
 			_, _ = w.Write([]byte("h\xe9"))
+		case "/big-endian":
+			w.Header().Set("Content-Type", "text/plain; charset=utf-16")
+			_, _ = w.Write([]byte("\xfe\xff\x00h\x00\xe9"))
+		case "/little-endian":
+			w.Header().Set("Content-Type", "text/plain; charset=utf-16")
+			_, _ = w.Write([]byte("\xff\xfeh\x00\xe9\x00"))
+		case "/mark":
+			_, _ = io.WriteString(w, "\ufeffhé")
+		case "/mark-and-charset":
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			_, _ = io.WriteString(w, "\ufeffhé")
 		case "/unknown":
 			w.Header().Set("Content-Type", "text/plain; charset=nonsense")
 			_, _ = io.WriteString(w, "x")
@@ -369,10 +382,12 @@ func TestResponseIsReadInEveryWay(t *testing.T) {
 	require.NoError(t, resp.Err())
 	require.Equal(t, []string{"one", "two", "three"}, lines)
 
-	got, err := get("/latin").Text(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "hé", got)
-	_, err = get("/unknown").Text(t.Context())
+	for _, path := range []string{"/latin", "/big-endian", "/little-endian", "/mark", "/mark-and-charset"} {
+		got, err := get(path).Text(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "hé", got, path)
+	}
+	_, err := get("/unknown").Text(t.Context())
 	require.Error(t, err)
 
 	var v struct{ A int }
@@ -724,4 +739,80 @@ func TestTypesOfPartsAreSentOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Close())
 	require.Equal(t, "multipart/mixed[text/plain; charset=utf-8][b/b][c/c][]", got)
+}
+
+// TestMiddlewareMayAnswerWithoutABody answers with a nil Body below middleware of the Client that reads it.
+func TestMiddlewareMayAnswerWithoutABody(t *testing.T) {
+	refused := errors.New("refused")
+	c := newClient(t, nil)
+	c.Use(func(http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: len(r.URL.Path), Header: http.Header{}}, nil
+		})
+	})
+	c.OnResponse(func(r *http.Response) error {
+		_, err := io.ReadAll(r.Body)
+		require.NoError(t, err)
+		if r.StatusCode == 403 {
+			return refused
+		}
+		return nil
+	})
+	c.Dump(io.Discard, 10)
+	_, got := text(t, c, "http://a/"+long(199))
+	require.Empty(t, got)
+	_, err := c.Get(t.Context(), "http://a/"+long(402))
+	require.ErrorIs(t, err, refused)
+
+	c = newClient(t, nil)
+	c.Use(func(http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 200}, nil })
+	})
+	c.Dump(io.Discard, 10)
+	_, got = text(t, c, "http://a/")
+	require.Empty(t, got)
+}
+
+// TestBodyThatIsSaidToBeEmptyIsNotCut sends bodies that have bytes though their length was 0.
+func TestBodyThatIsSaidToBeEmptyIsNotCut(t *testing.T) {
+	base := serve(t, echo)
+	c := newClient(t, nil)
+	path := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	grown := File(path)
+	for _, b := range []Body{grown, Reader(strings.NewReader(""), 0), Reader(new(bytes.Buffer), 0).WithProgress(func(int64) {})} {
+		resp, err := c.Post(t.Context(), base, b)
+		require.NoError(t, err)
+		require.NoError(t, resp.Close())
+	}
+	require.NoError(t, os.WriteFile(path, []byte("data"), 0o600))
+	for _, b := range []Body{
+		grown, grown.WithProgress(func(int64) {}), Reader(strings.NewReader("x"), 0), Reader(bytes.NewBufferString("x"), 0),
+	} {
+		_, err := c.Post(t.Context(), base, b)
+		require.ErrorIs(t, err, http1.ErrBodyTooLong)
+	}
+}
+
+// TestRequestTakesPrecedenceOverTheHeaderOfTheConfig sets fields by other means than Request.Header.
+func TestRequestTakesPrecedenceOverTheHeaderOfTheConfig(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, r.Header.Get("Accept")+" "+r.Header.Get("Content-Type")+" "+r.Header.Get("Authorization"))
+	})
+	c := newClient(t, &Config{Header: http.Header{"Accept": {"a/a"}, "Content-Type": {"a/b"}, "Authorization": {"Bearer a"}}})
+	for want, r := range map[string]*Request{
+		"a/a a/b Bearer a":   {URL: base},
+		"b/a a/b Bearer a":   {URL: base, Accept: "b/a"},
+		"a/a b/b Bearer a":   {URL: base, Body: Text("x").As("b/b")},
+		"a/a a/b Bearer b":   {URL: base, Auth: Bearer("b")},
+		"a/a a/b Basic Yjo=": {URL: strings.Replace(base, "//", "//b@", 1)},
+		"b/a b/b Bearer b":   {URL: base, Header: http.Header{"accept": {"b/a"}, "content-type": {"b/b"}, "authorization": {"Bearer b"}}},
+	} {
+		resp, err := c.Do(t.Context(), r)
+		require.NoError(t, err)
+		got, err := resp.Text(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
 }

@@ -52,6 +52,14 @@ func TestRequestsLeaveNothingOnTheirContext(t *testing.T) {
 				resp, err = send(counting, base+path)
 				require.NoError(t, err)
 				require.NoError(t, resp.Close())
+				for _, read := range []int64{1, 1 << 20} {
+					resp, err = send(counting, base+path)
+					require.NoError(t, err)
+					_, _ = io.CopyN(io.Discard, resp.HTTP().Body, read)
+					if read == 1 {
+						require.NoError(t, resp.HTTP().Body.Close())
+					}
+				}
 				_, err = send(counting, "ftp://a")
 				require.Error(t, err)
 			}
@@ -155,4 +163,18 @@ func TestRouteIsNotThatOfTheTokensRequest(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Close())
 	require.Equal(t, []string{"/first"}, routed)
+}
+
+// TestResponseIsClosedBesideHTTP reads a response as one of net/http while another goroutine closes it.
+func TestResponseIsClosedBesideHTTP(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, long(100<<10)) })
+	c := newClient(t, &Config{Timeout: testPatience})
+	for range 10 {
+		resp, err := c.Get(t.Context(), base)
+		require.NoError(t, err)
+		var both sync.WaitGroup
+		both.Go(func() { _, _ = io.Copy(io.Discard, resp.HTTP().Body) })
+		both.Go(func() { _ = resp.Close() })
+		both.Wait()
+	}
 }

@@ -47,6 +47,9 @@ func (c *Client) Curl(r *Request) (string, error) {
 	if err := curlFields(&b, cfg.redacted(hr.Header), hr.Host); err != nil {
 		return "", err
 	}
+	if body != "" && hr.Header["Content-Type"] == nil {
+		b.WriteString(" -H Content-Type:") // otherwise curl sends the type of a form
+	}
 	b.WriteString(body)
 	u := hr.URL
 	if socket, inner, err := splitUnix(u); err == nil && strings.HasSuffix(u.Scheme, "+unix") {
@@ -66,6 +69,9 @@ func (c *Client) Curl(r *Request) (string, error) {
 // curlFields appends the options for the fields of h.
 func curlFields(b *strings.Builder, h http.Header, host string) error {
 	for _, name := range sortedKeys(h) {
+		if http1.ValidToken(name) && isDerived(http1.Lookup(name)) {
+			continue // as in appendFields
+		}
 		for _, v := range h[name] {
 			v = strings.Trim(v, " \t")
 			field := name + ": " + v

@@ -50,6 +50,10 @@ func TestCurlCommandsMeanWhatTheRequestMeans(t *testing.T) {
 			Request{Header: http.Header{"X-Empty": {""}, "X-Odd": {"it's $HOME"}}, Host: "b", Cookies: []*http.Cookie{{Name: "c", Value: "d"}}},
 			[]string{"-H", "Cookie: c=d", "-H", "X-Empty;", "-H", "X-Odd: it's $HOME", "-H", "Host: b", "http://a/"},
 		},
+		"fields that Do ignores": {
+			Request{Header: http.Header{"Host": {"b"}, "Content-Length": {"9"}, "Transfer-Encoding": {"chunked"}, "Trailer": {"x"}}},
+			[]string{"http://a/"},
+		},
 		"a URL with patterns": {Request{URL: "http://a/?x[]={1,2}&y=[1-3]"}, []string{"--globoff", "http://a/?x[]={1,2}&y=[1-3]"}},
 		"a URL with dots":     {Request{URL: "http://a/b/../c"}, []string{"--path-as-is", "http://a/b/../c"}},
 		"a Unix socket":       {Request{URL: "http+unix:/run/it's.sock:/x?y"}, []string{"--unix-socket", "/run/it's.sock", "http://localhost/x?y"}},
@@ -110,6 +114,7 @@ func TestCurlSendsWhatTheClientSends(t *testing.T) {
 	c := newClient(t, &Config{ShowSecrets: true})
 	for _, r := range []*Request{
 		{URL: base + "/a?b[]=c"}, {Method: "HEAD", URL: base}, {Method: "GET", URL: base, Body: Text("x")}, {URL: base + "/a/../b", Body: Text("@x\n")},
+		{URL: base, Body: Text("x").As("")},
 		{Method: "PUT", URL: base, Body: JSON("it's"), Header: http.Header{"X-A": {"b  c"}}, Cookies: []*http.Cookie{{Name: "d", Value: "e"}}},
 	} {
 		resp, err := c.Do(t.Context(), r)

@@ -223,16 +223,21 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 	if err != nil {
 		return nil, err
 	}
-	if resp.Request == nil { // middleware answered without next
-		resp.Request = hr
-	}
-	if resp.Body == nil {
-		resp.Body = http.NoBody
-	}
+	complete(hr, resp)
 	if jar != nil {
 		keepCookies(jar, hr, resp)
 	}
 	return resp, nil
+}
+
+// complete adds what the response of middleware that answered r without next may lack.
+func complete(r *http.Request, resp *http.Response) {
+	if resp.Request == nil {
+		resp.Request = r
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
 }
 
 func closeBody(r *http.Request) {
@@ -281,12 +286,13 @@ func (x *call) respond(resp *http.Response) (*Response, error) {
 
 // bodySource returns the body as a Source.
 func bodySource(x *call, resp *http.Response) *chanio.Source[[]byte] {
+	in := resp.Body // which HTTP replaces
 	closed := func() error {
-		err := resp.Body.Close()
+		err := in.Close()
 		x.end()
 		return err
 	}
-	if b, ok := resp.Body.(*body); ok {
+	if b, ok := in.(*body); ok {
 		return chanio.NewSource(chanio.SourceHooks[[]byte]{
 			Next: func(ctx context.Context) ([]byte, error) {
 				p, err := b.next(ctx)
@@ -298,9 +304,9 @@ func bodySource(x *call, resp *http.Response) *chanio.Source[[]byte] {
 			Close: closed,
 		})
 	}
-	_, timed := resp.Body.(interface{ SetReadDeadline(time.Time) error })
-	if _, whole := resp.Body.(*bytesBody); whole || timed || resp.Body == http.NoBody {
-		return chanio.FromReader(resp.Body, closed)
+	_, timed := in.(interface{ SetReadDeadline(time.Time) error })
+	if _, whole := in.(*bytesBody); whole || timed || in == http.NoBody {
+		return chanio.FromReader(in, closed)
 	}
-	return asideSource(resp.Body, closed, x.c.t.cfg.HeldTimeout)
+	return asideSource(in, closed, x.c.t.cfg.HeldTimeout)
 }

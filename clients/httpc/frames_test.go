@@ -121,6 +121,24 @@ func TestStreamsBelowAGoAwayGoOn(t *testing.T) {
 	}
 }
 
+// TestStreamsOfAConnectionThatTakesNoMoreAreCounted has a stream on each of several connections.
+func TestStreamsOfAConnectionThatTakesNoMoreAreCounted(t *testing.T) {
+	s := framed(t, []answer{func(f *frames.Framer, id uint32) {
+		_ = f.WriteGoAway(id, frames.ErrCodeNo, nil)
+		var b bytes.Buffer
+		_ = hpack.NewEncoder(&b).WriteField(hpack.HeaderField{Name: ":status", Value: "200"})
+		_ = f.WriteHeaders(frames.HeadersFrameParam{StreamID: id, BlockFragment: b.Bytes(), EndHeaders: true})
+	}})
+	c := newClient(t, &Config{Protocols: h2c()})
+	for n := range 3 {
+		resp, err := c.Get(t.Context(), s.url)
+		require.NoError(t, err)
+		defer func() { _ = resp.Close() }()
+		stats := c.Stats()[0]
+		require.Equal(t, []int{n + 1, n + 1}, []int{stats.Open, stats.Streams})
+	}
+}
+
 func TestBodyOfAStreamThatIsResetIsNotComplete(t *testing.T) {
 	s := framed(t, []answer{func(f *frames.Framer, id uint32) {
 		var b bytes.Buffer

@@ -399,6 +399,39 @@ func TestWriterOfABodyHoldsNoConnectionForEver(t *testing.T) {
 	})
 }
 
+// TestWriterOfABodyHoldsNoPlaceInThePool closes a body while a Writer takes nothing of it.
+func TestWriterOfABodyHoldsNoPlaceInThePool(t *testing.T) {
+	overBoth(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, long(100<<10)) },
+		func(t *testing.T, c *Client, base string) {
+			c.t.cfg.MaxPerHost = 1
+			resp, err := c.RoundTrip(newRequest(t, "GET", base, nil))
+			require.NoError(t, err)
+			w, copied := make(waitingWriter), make(chan error, 1)
+			go func() {
+				_, err := io.Copy(w, resp.Body)
+				copied <- err
+			}()
+			<-w
+			require.NoError(t, resp.Body.Close())
+			ctx, cancel := context.WithTimeout(t.Context(), testPatience)
+			defer cancel()
+			next, err := c.Get(ctx, base)
+			require.NoError(t, err)
+			require.NoError(t, next.Close())
+			<-w
+			require.ErrorIs(t, <-copied, net.ErrClosed)
+		})
+}
+
+// waitingWriter is a Writer that says when it waits, and waits to be told to go on.
+type waitingWriter chan struct{}
+
+func (w waitingWriter) Write(p []byte) (int, error) {
+	w <- struct{}{}
+	w <- struct{}{}
+	return len(p), nil
+}
+
 func TestCloseDrainsWhatIsShortAndComesSoon(t *testing.T) {
 	rest := func(nc net.Conn, in *bufio.Reader) {
 		for r := readRequest(in); r != nil; r = readRequest(in) {

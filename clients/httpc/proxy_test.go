@@ -358,9 +358,10 @@ func TestProxyWithoutAHostIsAnError(t *testing.T) {
 }
 
 func TestUnixSockets(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.sock")
-	ln, err := net.Listen("unix", path)
+	socket := filepath.Join(t.TempDir(), "s:1 %.sock")
+	ln, err := net.Listen("unix", socket)
 	require.NoError(t, err)
+	path := strings.NewReplacer("%", "%25", ":", "%3A").Replace(socket)
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/to" {
 			w.Header().Set("Location", r.URL.Query().Get("to"))
@@ -375,6 +376,10 @@ func TestUnixSockets(t *testing.T) {
 	c := newClient(t, nil)
 	_, got := text(t, c, "http+unix:"+path+":/a%20b?c=d")
 	require.Equal(t, "localhost /a%20b?c=d", got)
+	for _, asIs := range []string{"/a%2Fb", "/a%2520b", "/100%25", "/a:b?c=%2F"} {
+		_, got = text(t, c, "http+unix:"+path+":"+asIs)
+		require.Equal(t, "localhost "+asIs, got)
+	}
 	_, got = text(t, c, "http+unix:"+path)
 	require.Equal(t, "localhost /", got)
 	_, got = text(t, c, "http+unix:"+path+":/to?to=/x")
@@ -405,7 +410,7 @@ func TestUnixSockets(t *testing.T) {
 	_, got = text(t, newClient(t, &Config{Connect: trusting(), Unix: securePath}), "https://example.com/x")
 	require.Equal(t, "HTTP/2.0 example.com example.com", got)
 
-	any := newClient(t, &Config{Unix: path})
+	any := newClient(t, &Config{Unix: socket})
 	_, got = text(t, any, "http://whatever.example/x")
 	require.Equal(t, "whatever.example /x", got)
 

@@ -116,7 +116,7 @@ func resolve(from *url.URL, location string) (*url.URL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the Location is no URL: %w", withoutURL(err))
 	}
-	ref.RawQuery = escapeQuery(ref.RawQuery)
+	escapeInvalid(ref)
 	if _, inUnix, _ := schemeOf(from.Scheme); !inUnix {
 		to := from.ResolveReference(ref)
 		if to.Fragment == "" {
@@ -132,7 +132,8 @@ func resolve(from *url.URL, location string) (*url.URL, error) {
 	if crosses(inner, to) {
 		return to, nil // mayFollow refuses it
 	}
-	return &url.URL{Scheme: from.Scheme, Opaque: url.PathEscape(socket) + ":" + to.EscapedPath(), RawQuery: to.RawQuery}, nil
+	escaped := strings.ReplaceAll(url.PathEscape(socket), ":", "%3A")
+	return &url.URL{Scheme: from.Scheme, Opaque: escaped + ":" + to.EscapedPath(), RawQuery: to.RawQuery}, nil
 }
 
 // mayFollow returns an error if the redirect is not allowed.

@@ -16,8 +16,9 @@ type Request struct {
 	// Method is GET if it is "", or POST with a Body.
 	Method string
 
-	// URL is the target: http, https, or http+unix:/path/of.sock:/path and likewise https+unix. Spaces and other
-	// characters that are invalid in a URL are escaped. User information becomes Basic authentication.
+	// URL is the target: http, https, or http+unix:/path/of.sock:/path and likewise https+unix, with %3A for a colon
+	// in the path of the socket. Spaces and other characters that are invalid in a URL are escaped. User information
+	// becomes Basic authentication.
 	URL string
 
 	// Query is added to the query of URL, encoded by Style.
@@ -89,8 +90,13 @@ func (r *Request) build(ctx context.Context, cfg *Config) (*http.Request, error)
 			hr.Method = http.MethodPost
 		}
 	}
-	hr.Header = r.buildHeader(cfg, len(cfg.Header))
+	hr.Header = r.buildHeader(len(cfg.Header))
 	authenticate(hr)
+	for name, values := range cfg.Header {
+		if hr.Header[name] == nil && (name != "Authorization" || r.Auth == nil) {
+			hr.Header[name] = slices.Clip(values) // shared by all requests
+		}
+	}
 	u.User = nil
 	return hr, r.Body.attach(hr)
 }
@@ -109,15 +115,10 @@ func authenticate(hr *http.Request) {
 	hr.Header.Set(field, "Basic "+text)
 }
 
-// buildHeader returns the fields of r and of cfg.
-func (r *Request) buildHeader(cfg *Config, more int) http.Header {
+// buildHeader returns the fields of r, with room for more.
+func (r *Request) buildHeader(more int) http.Header {
 	h := make(http.Header, len(r.Header)+more+2)
 	addFields(h, r.Header)
-	for name, values := range cfg.Header {
-		if h[name] == nil {
-			h[name] = slices.Clip(values) // shared by all requests
-		}
-	}
 	if r.Accept != "" && h["Accept"] == nil {
 		h["Accept"] = []string{r.Accept}
 	}
@@ -136,7 +137,7 @@ func parseURL(raw string) (*url.URL, error) {
 	if err != nil {
 		return nil, invalid("invalid URL: %v", withoutURL(err))
 	}
-	u.RawQuery = escapeQuery(u.RawQuery)
+	escapeInvalid(u)
 	u.Fragment, u.RawFragment = "", ""
 	return u, nil
 }
@@ -149,22 +150,29 @@ func withoutURL(err error) error {
 	return err
 }
 
-// escapeQuery escapes characters that are not valid in a query. Existing escapes are kept.
-func escapeQuery(q string) string {
+// escapeInvalid escapes characters that are not valid in a path or a query. Existing escapes are kept.
+func escapeInvalid(u *url.URL) {
+	u.RawPath = escape(u.RawPath, "\"<>\\^`{|}") // of a path with escapes; "" if none need to be kept
+	u.RawQuery = escape(u.RawQuery, "\"<>")
+}
+
+// escape escapes all in s but the visible characters of ASCII that are not in special.
+func escape(s, special string) string {
 	const hex = "0123456789ABCDEF"
-	if !strings.ContainsFunc(q, func(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '<' || c == '>' }) {
-		return q
+	invalid := func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune(special, c) }
+	if !strings.ContainsFunc(s, invalid) {
+		return s
 	}
 	var b strings.Builder
-	for i := range len(q) {
-		switch c := q[i]; {
-		case c <= ' ', c > '~', c == '"', c == '<', c == '>':
-			b.WriteByte('%')
-			b.WriteByte(hex[c>>4])
-			b.WriteByte(hex[c&15])
-		default:
+	for i := range len(s) {
+		c := s[i]
+		if !invalid(rune(c)) {
 			b.WriteByte(c)
+			continue
 		}
+		b.WriteByte('%')
+		b.WriteByte(hex[c>>4])
+		b.WriteByte(hex[c&15])
 	}
 	return b.String()
 }

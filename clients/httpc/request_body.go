@@ -13,6 +13,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/http1"
 )
 
 // Body is the body of a request. The zero Body is empty. A Body of bytes, of a file, or of parts made of these is
@@ -104,14 +105,39 @@ func (b Body) attach(r *http.Request) error {
 	}
 	r.Body, r.ContentLength = body, b.length
 	if b.length == 0 {
-		_ = body.Close()
 		r.Body = http.NoBody
+		return closeEmpty(body)
 	}
 	if !b.once {
 		ctx := r.Context()
 		r.GetBody = func() (io.ReadCloser, error) { return b.reader(ctx) }
 	}
 	return nil
+}
+
+// closeEmpty closes a body of length 0. Where a Read cannot block, it returns an error if the body has a byte.
+func closeEmpty(body io.ReadCloser) error {
+	defer func() { _ = body.Close() }()
+	plain := io.Reader(body)
+	if p, ok := body.(*progress); ok {
+		plain = p.ReadCloser
+	}
+	if !inMemory(plain) && !isRegular(plain) {
+		return nil
+	}
+	if n, _ := plain.Read(make([]byte, 1)); n > 0 {
+		return http1.ErrBodyTooLong
+	}
+	return nil
+}
+
+func isRegular(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
 }
 
 // Bytes returns a Body of p, which must not change while it is in use. Its type is application/octet-stream.

@@ -14,6 +14,8 @@ import (
 	"net/url"
 
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
@@ -53,7 +55,32 @@ type Informational struct {
 func (r *Response) OK() bool { return r.Status >= 200 && r.Status < 300 }
 
 // HTTP returns the response as an http.Response with the same body: only one of the two can be read.
-func (r *Response) HTTP() *http.Response { return r.raw }
+func (r *Response) HTTP() *http.Response {
+	_, ending := r.raw.Body.(*endingBody)
+	if _, writable := r.raw.Body.(io.Writer); !ending && !writable {
+		r.raw.Body = &endingBody{r.raw.Body, r.call.end}
+	}
+	return r.raw
+}
+
+// endingBody is a body that calls end when it has ended or failed, or is closed.
+type endingBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+func (b *endingBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
+}
 
 // Trailer returns the trailers, once the body has been read to its end.
 func (r *Response) Trailer() http.Header { return r.raw.Trailer }
@@ -108,7 +135,8 @@ func (r *Response) Bytes(ctx context.Context) ([]byte, error) {
 	return p, err
 }
 
-// Text is Bytes converted to UTF-8 from the charset of Content-Type, which defaults to UTF-8.
+// Text is Bytes converted to UTF-8 from the charset of Content-Type, which defaults to UTF-8. A byte order mark takes
+// precedence over a charset, and is not part of the text.
 func (r *Response) Text(ctx context.Context) (string, error) {
 	p, err := r.Bytes(ctx)
 	if err != nil {
@@ -117,15 +145,18 @@ func (r *Response) Text(ctx context.Context) (string, error) {
 	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
 	if charset == "" {
-		return string(p), nil
+		return string(bytes.TrimPrefix(p, bom)), nil
 	}
 	enc, err := htmlindex.Get(charset)
 	if err != nil {
 		return "", fmt.Errorf("httpc: the charset %q is not known", charset)
 	}
-	text, err := enc.NewDecoder().Bytes(p)
+	text, _, err := transform.Bytes(unicode.BOMOverride(enc.NewDecoder()), p)
 	return string(text), err
 }
+
+// bom is the byte order mark in UTF-8.
+var bom = []byte("\ufeff")
 
 // Into decodes the JSON body into v with json.Unmarshal.
 func (r *Response) Into(ctx context.Context, v any) error {
@@ -133,7 +164,7 @@ func (r *Response) Into(ctx context.Context, v any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(bytes.TrimPrefix(p, []byte("\ufeff")), v)
+	return json.Unmarshal(bytes.TrimPrefix(p, bom), v)
 }
 
 // StatusError is a response whose status makes it an error: 400 or above if StatusErrors is set, and refusals of

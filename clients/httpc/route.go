@@ -85,7 +85,7 @@ func schemeOf(scheme string) (plain string, unix, ok bool) {
 func splitUnix(u *url.URL) (socket string, inner *url.URL, err error) {
 	opaque := u.Opaque
 	if opaque == "" {
-		opaque = u.Path
+		opaque = u.EscapedPath() // unescaped below, once
 	}
 	socket, path, found := strings.Cut(opaque, ":")
 	if socket == "" || found && !strings.HasPrefix(path, "/") {

@@ -32,13 +32,17 @@ type HostStats struct {
 func (p *pool) stats() []HostStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	streams := make(map[*group]int, len(p.groups))
+	for m := range p.alive {
+		streams[m.group] += m.inUse
+	}
 	all := make([]HostStats, 0, len(p.groups))
 	for _, g := range p.groups {
 		s := g.stats
 		s.Open, s.Idle = len(g.all)+len(g.muxes)+g.closing, len(g.idle)
 		s.Dialing, s.Waiting = g.dials, g.waiters.Len()
+		s.Streams = streams[g]
 		for _, m := range g.muxes {
-			s.Streams += m.inUse
 			if m.idleLocked() {
 				s.Idle++
 			}

@@ -67,13 +67,8 @@ func (c *conn) appendFields(p []byte, x *exchange) []byte {
 	}
 	slices.Sort(c.names)
 	for _, name := range c.names {
-		switch http1.Lookup(name) {
-		case http1.Host, http1.ContentLength, http1.TransferEncoding, http1.Trailer:
+		if known := http1.Lookup(name); isDerived(known) || known == http1.Expect && !x.expects {
 			continue
-		case http1.Expect:
-			if !x.expects {
-				continue
-			}
 		}
 		for _, v := range x.header[name] {
 			if name == "User-Agent" && v == "" {
@@ -83,6 +78,15 @@ func (c *conn) appendFields(p []byte, x *exchange) []byte {
 		}
 	}
 	return p
+}
+
+// isDerived reports whether a field is not taken from the header of a request, but derived from its other fields.
+func isDerived(known http1.Known) bool {
+	switch known {
+	case http1.Host, http1.ContentLength, http1.TransferEncoding, http1.Trailer:
+		return true
+	}
+	return false
 }
 
 func (c *conn) appendFraming(p []byte, x *exchange) []byte {
