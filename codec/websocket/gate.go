@@ -119,6 +119,7 @@ func (g *gate) enter(ctx context.Context, p pass) error {
 			g.mu.Lock()
 		case <-ctx.Done():
 			g.mu.Lock()
+			g.changedLocked() // another may be due in its place
 			return chanio.Cause(ctx)
 		}
 	}

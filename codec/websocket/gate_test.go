@@ -56,6 +56,32 @@ func TestNoSenderIsKeptOutForEver(t *testing.T) {
 	}
 }
 
+// A message whose ctx ends when it is due leaves its place to the next one.
+func TestAMessageThatGivesUpWhenItIsDueBlocksNobody(t *testing.T) {
+	for range 20 { // it may also enter
+		synctest.Test(t, func(t *testing.T) {
+			var g gate
+			enter := func(ctx context.Context, p pass) {
+				if g.enter(ctx, p) == nil {
+					g.leave(p)
+				}
+			}
+			require.NoError(t, g.enter(t.Context(), partsMessage))
+			ctx, cancel := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			all.Go(func() { enter(ctx, wholeMessage) })
+			all.Go(func() { enter(t.Context(), aloneMessage) })
+			synctest.Wait()
+			cancel()
+			g.leave(partsMessage)
+			all.Go(func() { enter(t.Context(), wholeMessage) })
+			all.Wait()
+			require.False(t, g.alone)
+			require.Zero(t, g.whole+g.writing+g.queued+g.waiting+g.due)
+		})
+	}
+}
+
 // One that leaves and comes again at once goes behind those that wait.
 func TestSendersThatWantToBeAloneEnterInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -62,6 +62,9 @@ func keepOut(t *testing.T, many, one int) {
 		before := sent.Load()
 		require.NoError(t, x.Out.Send(ctx, data(one)))
 		require.Less(t, sent.Load()-before, int64(1000))
+		n, err := x.Out.SendAll(ctx, [][]byte{data(one), data(one), data(one)})
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
 	}
 	cancel()
 	x.Abort(nil)

@@ -137,9 +137,10 @@ func (w *Writer) SendAll(ctx context.Context, ps [][]byte) (n int, err error) {
 			break
 		}
 		before := w.queue.accepted
-		for n < len(ps) && len(ps[n]) < inPlaceMin && w.queue.accepted-before < holdSize && w.hasRoomLocked() {
+		for more := true; more; { // the first has room, even if others wait in line
 			w.queue.accept(nil, ps[n])
 			n++
+			more = n < len(ps) && len(ps[n]) < inPlaceMin && w.queue.accepted-before < holdSize && w.hasRoomLocked()
 		}
 		err = w.offerLocked()
 	}
