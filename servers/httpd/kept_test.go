@@ -38,9 +38,9 @@ func TestKeptResponseWriterHarmsNoOtherRequest(t *testing.T) {
 				kept.WriteHeader(500)
 				_, _, err = rc.Hijack()
 				require.Error(t, err)
-				n, err := body.Read(make([]byte, 10))
-				require.Zero(t, n)
-				require.Error(t, err)
+				for err = nil; err == nil; { // over HTTP/2 the first handler may still be about to return
+					_, err = body.Read(make([]byte, 10))
+				}
 				require.NoError(t, body.Close())
 				_ = Reset(kept, CodeCancel)
 				require.Equal(t, proto, r.Proto)
