@@ -18,24 +18,27 @@ func (l *Line) Len() int { return l.in }
 
 // Enter returns when the caller is the first. It unlocks mu while it waits. If ctx ends first, the caller is not in line,
 // and the result is that of cause, which is called without the lock.
-func (l *Line) Enter(ctx context.Context, mu sync.Locker, cause func(context.Context) error) (err error) {
+func (l *Line) Enter(ctx context.Context, mu sync.Locker, cause func(context.Context) error) error {
 	if l.in++; l.in == 1 {
 		l.turn = make(chan struct{}, 1)
 		l.turn <- struct{}{}
 		return nil
 	}
-	turn := l.turn // in which those who wait are served in order
+	turn, isFirst := l.turn, false
 	mu.Unlock()
-	select {
+	defer func() {
+		mu.Lock()
+		if !isFirst { // also if ctx panics
+			l.in--
+		}
+	}()
+	select { // those who wait to send are served in order
 	case turn <- struct{}{}:
+		isFirst = true
+		return nil
 	case <-ctx.Done():
-		err = cause(ctx)
+		return cause(ctx)
 	}
-	mu.Lock()
-	if err != nil {
-		l.in--
-	}
-	return err
 }
 
 // Leave is called by the first, after which the next one is.

@@ -61,3 +61,21 @@ func TestThoseInLineAreServedInOrder(t *testing.T) {
 		require.Equal(t, []int{0, 2, 3, 5, 6}, served)
 	})
 }
+
+type brokenContext struct{ context.Context }
+
+func (brokenContext) Done() <-chan struct{} { panic("Done") }
+
+func TestAContextThatPanicsIsNotInLine(t *testing.T) {
+	var (
+		mu sync.Mutex
+		l  line.Line
+	)
+	mu.Lock()
+	require.NoError(t, l.Enter(t.Context(), &mu, context.Cause))
+	require.PanicsWithValue(t, "Done", func() { _ = l.Enter(brokenContext{t.Context()}, &mu, context.Cause) })
+	require.False(t, mu.TryLock())
+	require.Equal(t, 1, l.Len())
+	l.Leave()
+	require.NoError(t, l.Enter(t.Context(), &mu, context.Cause))
+}
