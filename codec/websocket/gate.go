@@ -109,19 +109,26 @@ func (g *gate) enter(ctx context.Context, p pass) error {
 		if ok, err := g.enterLocked(p, waited); ok || err != nil {
 			return err
 		}
-		if g.moved == nil {
-			g.moved = make(chan struct{})
-		}
-		moved := g.moved
-		g.mu.Unlock()
-		select {
-		case <-moved:
-			g.mu.Lock()
-		case <-ctx.Done():
-			g.mu.Lock()
+		if err := g.waitLocked(ctx); err != nil {
 			g.changedLocked() // another may be due in its place
-			return chanio.Cause(ctx)
+			return err
 		}
+	}
+}
+
+// waitLocked waits, unlocked, until something changes, or ctx ends.
+func (g *gate) waitLocked(ctx context.Context) error {
+	if g.moved == nil {
+		g.moved = make(chan struct{})
+	}
+	moved := g.moved
+	g.mu.Unlock()
+	defer g.mu.Lock() // also if ctx panics
+	select {
+	case <-moved:
+		return nil
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
 	}
 }
 

@@ -82,6 +82,23 @@ func TestAMessageThatGivesUpWhenItIsDueBlocksNobody(t *testing.T) {
 	}
 }
 
+type brokenContext struct{ context.Context }
+
+func (brokenContext) Done() <-chan struct{} { panic("Done") }
+
+func TestAContextThatPanicsStopsNoOtherSender(t *testing.T) {
+	for _, p := range []pass{wholeMessage, aloneMessage} {
+		var g gate
+		require.NoError(t, g.enter(t.Context(), partsMessage))
+		require.PanicsWithValue(t, "Done", func() { _ = g.enter(brokenContext{t.Context()}, p) })
+		g.leave(partsMessage)
+		for _, p := range []pass{partsMessage, wholeMessage} {
+			require.NoError(t, g.enter(t.Context(), p))
+			g.leave(p)
+		}
+	}
+}
+
 // One that leaves and comes again at once goes behind those that wait.
 func TestSendersThatWantToBeAloneEnterInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

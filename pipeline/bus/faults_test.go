@@ -206,3 +206,23 @@ func TestALargeValueIsNotOvertakenForEver(t *testing.T) {
 		publishers.Wait()
 	})
 }
+
+type brokenContext struct{ context.Context }
+
+func (brokenContext) Done() <-chan struct{} { panic("Done") }
+
+func TestAContextThatPanicsLocksNothing(t *testing.T) {
+	for _, metric := range []func(int) int{nil, func(int) int { return 1 }} {
+		b := bus.New[string, int]()
+		s := subscribe(t, b, "a", &pipeline.Queue[int]{Size: 1, Policy: pipeline.Block, Metric: metric})
+		publish(t, b, "a", 1)
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = b.Publish(brokenContext{t.Context()}, "a", 0)
+		}()
+		v, err := s.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, v)
+		require.NoError(t, b.Close())
+	}
+}

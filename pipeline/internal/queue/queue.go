@@ -40,20 +40,25 @@ func New[T any](cfg *Config[T], drop func(T)) *Queue[T] {
 // Put queues v as the policy says; under Block it waits for room. It reports whether v was accepted. The error is why
 // nothing more is, or chanio.Cause of ctx; v then stays with the caller.
 func (q *Queue[T]) Put(ctx context.Context, v T) (ok bool, err error) {
+	o, err := q.put(ctx, v)
+	if o.Lost {
+		Yield()
+	}
+	return o.OK, err
+}
+
+func (q *Queue[T]) put(ctx context.Context, v T) (o Outcome, err error) {
 	w := q.cfg.weigh(v)
 	q.mu.Lock()
-	o := q.tryLocked(v, w)
+	defer q.unlock() // also if ctx panics
+	o = q.tryLocked(v, w)
 	if o.Full {
 		o, err = q.waitLocked(ctx, v, w)
 	}
 	if o.Over {
 		err = q.err
 	}
-	q.unlock()
-	if o.Lost {
-		Yield()
-	}
-	return o.OK, err
+	return o, err
 }
 
 // PutAll is Put for several values. It returns how many were accepted or dropped; the others stay with the caller.
@@ -181,21 +186,23 @@ func (q *Queue[T]) fitsLocked(w int) bool {
 }
 
 // awaitRoomLocked releases the lock until there may be room. It returns an error if ctx ended.
-func (q *Queue[T]) awaitRoomLocked(ctx context.Context) (err error) {
+func (q *Queue[T]) awaitRoomLocked(ctx context.Context) error {
 	if q.room == nil {
 		q.room = make(chan struct{}, 1)
 	}
 	q.blocked++
 	room := q.room
 	q.mu.Unlock()
+	defer func() {
+		q.mu.Lock()
+		q.blocked--
+	}()
 	select {
 	case <-room:
+		return nil
 	case <-ctx.Done():
-		err = chanio.Cause(ctx)
+		return chanio.Cause(ctx)
 	}
-	q.mu.Lock()
-	q.blocked--
-	return err
 }
 
 // unlock wakes the receiver if there is something to receive, and one sender if there is room. Then it releases the
