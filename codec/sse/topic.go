@@ -172,19 +172,27 @@ func (t *Topic) awaitRoomLocked(ctx context.Context, size int) error {
 		if drops == 0 || !t.neededLocked(t.firstLocked()+drops-1) {
 			return nil
 		}
-		if t.passed == nil {
-			t.passed = make(chan struct{})
+		if err := t.waitLocked(ctx); err != nil {
+			return err
 		}
-		passed, moved := t.passed, t.moved
-		t.mu.Unlock()
-		select {
-		case <-passed:
-		case <-moved:
-		case <-ctx.Done():
-			t.mu.Lock()
-			return chanio.Cause(ctx)
-		}
-		t.mu.Lock()
+	}
+}
+
+// waitLocked waits, unlocked, until a subscriber has moved on, the topic has changed, or ctx ends.
+func (t *Topic) waitLocked(ctx context.Context) error {
+	if t.passed == nil {
+		t.passed = make(chan struct{})
+	}
+	passed, moved := t.passed, t.moved
+	t.mu.Unlock()
+	defer t.mu.Lock() // also if ctx panics
+	select {
+	case <-passed:
+		return nil
+	case <-moved:
+		return nil
+	case <-ctx.Done():
+		return chanio.Cause(ctx)
 	}
 }
 

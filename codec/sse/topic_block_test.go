@@ -62,3 +62,18 @@ func TestALargeEventIsNotOvertakenForEver(t *testing.T) {
 		publishers.Wait()
 	})
 }
+
+type brokenContext struct{ context.Context }
+
+func (brokenContext) Done() <-chan struct{} { panic("Done") }
+
+func TestAContextThatPanicsStopsNoOtherPublisher(t *testing.T) {
+	topic := sse.NewTopic(&sse.TopicConfig{Ring: 1, Slow: sse.Block})
+	src := topic.Subscribe("")
+	publish(t, topic, 1, 1)
+	require.PanicsWithValue(t, "Done", func() { _, _ = topic.Publish(brokenContext{t.Context()}, sse.Event{Data: "0"}) })
+	require.Equal(t, []string{"1"}, receive(t, src, 1))
+	publish(t, topic, 2, 2)
+	require.Equal(t, []string{"2"}, receive(t, src, 1))
+	require.NoError(t, src.Close())
+}
