@@ -66,7 +66,7 @@ func (c *Conn) refusalLocked() error {
 	return nil
 }
 
-// Free returns how many streams can be opened now without waiting.
+// Free returns how many streams can be opened now without waiting, if nobody waits in Open.
 func (c *Conn) Free() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
