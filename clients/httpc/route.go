@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 
 	"golang.org/x/net/http/httpproxy"
@@ -255,7 +256,10 @@ func portOf(scheme string) string {
 func environmentProxy() func(*http.Request) (*url.URL, error) {
 	env := httpproxy.FromEnvironment()
 	if env.CGI {
-		env.CGI, env.HTTPProxy = false, os.Getenv("http_proxy")
+		env.CGI, env.HTTPProxy = false, ""
+		if runtime.GOOS != "windows" { // where http_proxy is the same variable
+			env.HTTPProxy = os.Getenv("http_proxy")
+		}
 	}
 	all := cmp.Or(os.Getenv("all_proxy"), os.Getenv("ALL_PROXY"))
 	env.HTTPProxy, env.HTTPSProxy = cmp.Or(env.HTTPProxy, all), cmp.Or(env.HTTPSProxy, all)
