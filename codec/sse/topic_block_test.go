@@ -73,7 +73,7 @@ func TestAContextThatPanicsStopsNoOtherPublisher(t *testing.T) {
 	publish(t, topic, 1, 1)
 	require.PanicsWithValue(t, "Done", func() { _, _ = topic.Publish(brokenContext{t.Context()}, sse.Event{Data: "0"}) })
 	require.Equal(t, []string{"1"}, receive(t, src, 1))
-	publish(t, topic, 2, 2)
+	publish(t, topic, 2, 1)
 	require.Equal(t, []string{"2"}, receive(t, src, 1))
 	require.NoError(t, src.Close())
 }
