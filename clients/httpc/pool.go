@@ -178,7 +178,7 @@ func (p *pool) popLocked(g *group) (c *conn, old []*conn) {
 // found its reused connection dead, since the other idle ones may be dead too. The caller ends the connections
 // returned.
 func (p *pool) placeLocked(g *group) (old []*conn) {
-	if limit := p.t.cfg.MaxPerHost; limit <= 0 || g.connsLocked() < limit {
+	if !p.hostFullLocked(g) {
 		return nil
 	}
 	c, old := p.popLocked(g)
@@ -213,14 +213,16 @@ func (p *pool) groupLocked(to target) *group {
 	return g
 }
 
-// connsLocked returns the number of connections and dials that count for MaxPerHost.
-func (g *group) connsLocked() int { return len(g.all) + len(g.muxes) + g.dials }
+// hostFullLocked reports whether MaxPerHost allows no further connection for g.
+func (p *pool) hostFullLocked(g *group) bool {
+	limit := p.t.cfg.MaxPerHost
+	return limit > 0 && len(g.all)+len(g.muxes)+g.dials >= limit
+}
 
 // fullLocked reports whether the limits allow no further connection for g.
 func (p *pool) fullLocked(g *group) bool {
-	cfg := &p.t.cfg
-	return cfg.MaxPerHost > 0 && g.connsLocked() >= cfg.MaxPerHost ||
-		cfg.MaxConns > 0 && p.open >= cfg.MaxConns && p.oldestLocked() == nil
+	limit := p.t.cfg.MaxConns
+	return p.hostFullLocked(g) || limit > 0 && p.open >= limit && p.oldestLocked() == nil
 }
 
 // put gives c to the request that has waited longest, or keeps it idle.

@@ -209,9 +209,8 @@ func (p *pool) longestLocked() (longest *group, first *waiter) {
 	if !p.starved {
 		return nil, nil
 	}
-	limit := p.t.cfg.MaxPerHost
 	for _, g := range p.groups {
-		if limit > 0 && g.connsLocked() >= limit {
+		if p.hostFullLocked(g) {
 			continue
 		}
 		if w := g.undialledLocked(); w != nil && (first == nil || w.since.Before(first.since)) {
