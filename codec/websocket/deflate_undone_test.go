@@ -62,3 +62,42 @@ func TestMessageThatWasNotCompressedIsNotReferredTo(t *testing.T) {
 		})
 	}
 }
+
+// slowCompressor waits within a Flush.
+type slowCompressor struct {
+	*flate.Writer
+	flushing, flush chan struct{}
+}
+
+func (s slowCompressor) Flush() error {
+	close(s.flushing)
+	<-s.flush
+	return s.Writer.Flush()
+}
+
+// TestSlowCompressorDelaysItsOwnConnectionsOnly sends one prepared message to connections of two Deflates.
+func TestSlowCompressorDelaysItsOwnConnectionsOnly(t *testing.T) {
+	ctx := within(t)
+	m, err := websocket.Prepare(websocket.Text(strings.Repeat("message ", 20)))
+	require.NoError(t, err)
+	slow := &websocket.Deflate{From: 1}
+	flushing, flush := make(chan struct{}), make(chan struct{})
+	slow.NewWriter = func(dst io.Writer, level int) (websocket.Compressor, error) {
+		w, err := flate.NewWriter(dst, level)
+		return slowCompressor{w, flushing, flush}, err
+	}
+	sent := make(chan error, 1)
+	slowClient, slowServer := negotiated(t, &websocket.Deflate{}, slow, "")
+	go func() { sent <- slowServer.Out.Send(ctx, m) }()
+	<-flushing
+
+	client, server := negotiated(t, &websocket.Deflate{}, &websocket.Deflate{From: 1}, "")
+	require.NoError(t, server.Out.Send(ctx, m))
+	close(flush)
+	require.NoError(t, <-sent)
+	for _, c := range []*websocket.Conn{client, slowClient} {
+		got, err := c.In.Recv(ctx)
+		require.NoError(t, err)
+		require.Equal(t, m.String(), got.String())
+	}
+}

@@ -1,13 +1,14 @@
 package websocket
 
 import (
+	"bytes"
 	"sync"
 )
 
 // prepared caches the compressed forms of a message that is sent to many.
 type prepared struct {
 	mu       sync.Mutex
-	variants map[variant][]byte // compressed, from an empty window
+	variants map[variant]func() ([]byte, error) // each compresses once, from an empty window
 }
 
 type variant struct {
@@ -24,33 +25,32 @@ func Prepare(m Message) (Message, error) {
 	if err := checkMessage(&m); err != nil {
 		return Message{}, err
 	}
-	m.extra = &extra{prepared: new(prepared)}
+	m.extra = &extra{prepared: &prepared{variants: map[variant]func() ([]byte, error){}}}
 	return m, nil
 }
 
 func (m *Message) isPrepared() bool { return m.extra != nil && m.extra.prepared != nil }
 
-// deflated returns the message compressed from an empty window. Concurrent callers wait for the first.
+// deflated returns the message compressed from an empty window. Concurrent callers with the same window wait for the first.
 func (p *prepared) deflated(d *Deflate, bits int, data []byte) ([]byte, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	key := variant{d, bits}
-	if out, ok := p.variants[key]; ok {
-		return out, nil
+	p.mu.Lock()
+	deflate, ok := p.variants[key]
+	if !ok {
+		deflate = sync.OnceValues(func() ([]byte, error) { return d.deflated(bits, data) })
+		p.variants[key] = deflate
 	}
+	p.mu.Unlock()
+	return deflate()
+}
+
+// deflated returns data compressed from an empty window.
+func (d *Deflate) deflated(bits int, data []byte) ([]byte, error) {
 	z, err := d.newDeflater(bits)
 	if err != nil {
 		return nil, err
 	}
 	defer z.free()
 	out, err := z.compress(data)
-	if err != nil {
-		return nil, err
-	}
-	if p.variants == nil {
-		p.variants = map[variant][]byte{}
-	}
-	out = append([]byte(nil), out...)
-	p.variants[key] = out
-	return out, nil
+	return bytes.Clone(out), err
 }
