@@ -73,7 +73,7 @@ func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
 		s.handler.ServeHTTP(w, r)
 		return
 	}
-	if !w.(interface{ begun() bool }).begun() {
+	if !w.(streamWriter).begun() {
 		w.WriteHeader(http.StatusExpectationFailed)
 	}
 }

@@ -16,6 +16,9 @@ import (
 type streamWriter interface {
 	http.ResponseWriter
 
+	// begun reports whether the reply has started, or the connection has been taken over.
+	begun() bool
+
 	// put writes p as one piece, after what was written before. It may return before p is sent. ctx bounds the wait for
 	// space: if it ends first, nothing of p is written and the reply remains usable.
 	put(ctx context.Context, p []byte) error
@@ -32,7 +35,7 @@ type streamWriter interface {
 	// reset ends the exchange at once, whether or not a reply has started.
 	reset(code Code) error
 
-	// declare sets the length of the body, unless the reply cannot have one, and reports whether it did. It is called before
+	// declare sets the length of the body, and reports whether it is sent, so that no trailers can follow. It is called before
 	// the header is written.
 	declare(length int64) bool
 

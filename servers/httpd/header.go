@@ -17,6 +17,7 @@ type plan struct {
 	close, alive                           bool // the options of Connection
 	saysClose                              bool // in a line that is sent unchanged
 	hasTrailers                            bool // announced, or by TrailerPrefix
+	unsized                                bool // the length is not sent, because trailers follow
 	trailers                               []string
 }
 
@@ -236,7 +237,7 @@ func (w *response) frame(last bool) {
 		w.framing = http1.Framing{Kind: http1.UntilClose}
 	case !bodyAllowed(w.status):
 		w.framing = http1.Framing{}
-	case w.length >= 0:
+	case w.length >= 0 && !p.unsized:
 		w.framing = http1.Framing{Kind: http1.Sized, Length: w.length}
 	case w.isHead:
 		w.framing = http1.Framing{}

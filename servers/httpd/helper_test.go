@@ -77,6 +77,17 @@ type reply struct {
 // closed the connection, which talk checks with another request.
 func talk(t *testing.T, addr, raw string, methods ...string) (replies []reply, ended bool) {
 	t.Helper()
+	return talkOn(t, addr, raw, func(so []reply) string {
+		if len(so) == len(methods) {
+			return ""
+		}
+		return methods[len(so)]
+	})
+}
+
+// talkOn is talk for the methods that next returns, given the replies so far, until it returns "".
+func talkOn(t *testing.T, addr, raw string, next func([]reply) string) (replies []reply, ended bool) {
+	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
 	defer func() { _ = nc.Close() }()
@@ -84,7 +95,7 @@ func talk(t *testing.T, addr, raw string, methods ...string) (replies []reply, e
 	_, err = io.WriteString(nc, raw)
 	require.NoError(t, err)
 	in := bufio.NewReader(nc)
-	for _, method := range methods {
+	for method := next(nil); method != ""; method = next(replies) {
 		r, err := http.ReadResponse(in, &http.Request{Method: method})
 		if err != nil {
 			return replies, true

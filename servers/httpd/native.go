@@ -197,13 +197,13 @@ func (x Exchange) RemoteAddr() string {
 // body unchanged. It returns the errors of an http.Request's Body. It invalidates what was borrowed from the head.
 func (x Exchange) Read(ctx context.Context, p []byte) (int, error) {
 	e := x.valid()
-	switch {
-	case e.taken():
+	if e.taken() {
 		return 0, errHTTPTaken
-	case e.over != nil:
-		return e.over.read(ctx, p)
 	}
 	e.reading = true
+	if e.over != nil {
+		return e.over.read(ctx, p)
+	}
 	if e.resp.body == nil {
 		return 0, io.EOF
 	}
@@ -266,8 +266,9 @@ func (e *exchange) add(known http1.Known, name, value string) {
 		e.over.w.Header().Add(name, value)
 		return
 	}
-	e.resp.note(known, value)
-	e.conn.lines = http1.AppendField(e.conn.lines, name, value)
+	if e.resp.note(known, value) {
+		e.conn.lines = http1.AppendField(e.conn.lines, name, value)
+	}
 }
 
 // Reply answers with status and the whole body, of media type contentType; "" means to detect it from the body. It
@@ -295,19 +296,21 @@ func (x Exchange) Begin(status int, contentType string, length int64) error {
 		return fmt.Errorf("httpd: %w: status %d", errInvalid, status)
 	case !http1.ValidValue(contentType):
 		return errField("Content-Type", contentType)
-	case contentType != "":
+	}
+	w.status = status
+	if contentType != "" {
 		e.add(http1.ContentType, "Content-Type", contentType)
 	}
 	if e.over != nil {
 		e.over.begin(status, length)
 		return nil
 	}
-	w.wroteHeader, w.status, w.length = true, status, -1
+	w.wroteHeader, w.length = true, -1
 	if w.body != nil {
 		w.body.asked.replyBegins()
 	}
-	if length >= 0 && bodyAllowed(status) && !(w.plan.hasTrailers && w.http11 && !w.isHead) {
-		w.length = length
+	if length >= 0 && bodyAllowed(status) {
+		w.length, w.plan.unsized = length, w.plan.hasTrailers && w.http11 && !w.isHead
 	}
 	return nil
 }
@@ -352,17 +355,16 @@ func (x Exchange) Flush(ctx context.Context) error {
 // read the body or write the reply return an error.
 func (x Exchange) HTTP() (http.ResponseWriter, *http.Request) {
 	e := x.valid()
-	switch {
-	case e.over != nil:
-		e.over.taken = true
-		return e.over.w, e.over.r
-	case e.w != nil:
-		return e.w, e.r
-	}
-	if e.reading || e.resp.wroteHeader {
+	if !e.taken() && (e.reading || e.began()) {
 		panic("httpd: HTTP is called after the body has been read or the reply has begun")
 	}
-	e.takeHTTP()
+	if e.over != nil {
+		e.over.taken = true
+		return e.over.w, e.over.r
+	}
+	if e.w == nil {
+		e.takeHTTP()
+	}
 	return e.w, e.r
 }
 
@@ -370,4 +372,4 @@ func (x Exchange) HTTP() (http.ResponseWriter, *http.Request) {
 func (e *exchange) taken() bool { return e.w != nil || e.over != nil && e.over.taken }
 
 // began reports whether the reply has started.
-func (e *exchange) began() bool { return e.resp.wroteHeader || e.over != nil && e.over.began }
+func (e *exchange) began() bool { return e.resp.wroteHeader || e.over != nil && e.over.w.begun() }

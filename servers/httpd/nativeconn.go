@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"maps"
 	"net/http"
 	"strings"
@@ -176,7 +177,7 @@ func (e *exchange) continueThen(x Exchange) {
 // fail answers a request whose handler has returned err.
 func (e *exchange) fail(x Exchange, err error) {
 	e.reading = e.reading && e.resp.body != nil // without a body the head is still there
-	begun := e.resp.wroteHeader || e.w != nil && e.w.wroteHeader
+	begun := e.resp.wroteHeader || e.w != nil && e.w.begun()
 	if begun || e.reading && e.w == nil {
 		if !begun {
 			e.failBehindBody(x, err)
@@ -186,15 +187,26 @@ func (e *exchange) fail(x Exchange, err error) {
 		cut()
 	}
 	w, r := x.HTTP()
-	dropTrailers(w.Header())
+	dropBodyFields(w.Header())
 	failed(w, r, err)
 }
 
-// dropTrailers removes the trailers of a reply that is not sent.
-func dropTrailers(h http.Header) {
+// dropBodyFields removes what describes the body of a reply that is not sent, and its trailers.
+func dropBodyFields(h http.Header) {
 	maps.DeleteFunc(h, func(name string, _ []string) bool {
-		return name == "Trailer" || strings.HasPrefix(name, http.TrailerPrefix)
+		return isBodyField(name) || strings.HasPrefix(name, http.TrailerPrefix)
 	})
+}
+
+func isBodyField(name string) bool {
+	if name == "" {
+		return false
+	}
+	switch http1.Lookup(name) {
+	case http1.ContentEncoding, http1.ContentType, http1.Trailer:
+		return true
+	}
+	return false
 }
 
 // failBehindBody answers a request whose body was read. Its head is gone, so no http.Request can be created.
@@ -204,8 +216,16 @@ func (e *exchange) failBehindBody(x Exchange, err error) {
 		status = code
 	}
 	e.conn.srv.log.Error("httpd: native handler", "peer", e.conn.remote, "status", status, "err", err)
-	e.resp.plan, e.conn.tail = plan{}, e.conn.tail[:0]
-	e.conn.lines = append(e.conn.lines[:0], "X-Content-Type-Options: nosniff\r\n"...)
+	p, c := &e.resp.plan, e.conn
+	p.hasType, p.hasCoding, p.hasTrailers, p.trailers = false, false, false, nil
+	lines := c.lines
+	c.lines, c.tail = c.lines[:0], c.tail[:0]
+	for line := range bytes.SplitAfterSeq(lines, []byte("\r\n")) {
+		if name, _, _ := bytes.Cut(line, []byte(":")); !isBodyField(string(name)) {
+			c.lines = append(c.lines, line...)
+		}
+	}
+	c.lines = http1.AppendField(c.lines, "X-Content-Type-Options", "nosniff")
 	if err := x.Reply(status, typeText, []byte(http.StatusText(status)+"\n")); err != nil {
 		cut()
 	}

@@ -25,11 +25,11 @@ func (h nativeOver) serve(ctx context.Context, w http.ResponseWriter, r *http.Re
 	err := h.f(ctx, Exchange{e, 1})
 	switch {
 	case err == nil:
-	case e.over.began:
+	case both.over.w.begun():
 		logf(r, "httpd: %s %q: %v", r.Method, r.RequestURI, err)
 		cut()
 	default:
-		dropTrailers(w.Header())
+		dropBodyFields(w.Header())
 		if own, ok := w.(*response); ok {
 			own.plan.hasTrailers = false
 		}
@@ -41,7 +41,6 @@ func (h nativeOver) serve(ctx context.Context, w http.ResponseWriter, r *http.Re
 type exchangeOver struct {
 	w     streamWriter
 	r     *http.Request
-	began bool
 	sized bool // the reply has started with a length
 	taken bool // HTTP was called
 }
@@ -54,7 +53,7 @@ func (o *exchangeOver) read(ctx context.Context, p []byte) (int, error) {
 }
 
 func (o *exchangeOver) begin(status int, length int64) {
-	o.began, o.sized = true, length >= 0 && bodyAllowed(status) && o.w.declare(length)
+	o.sized = length >= 0 && bodyAllowed(status) && o.w.declare(length)
 	o.w.WriteHeader(status)
 }
 

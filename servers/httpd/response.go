@@ -106,11 +106,9 @@ func (w *response) flushed(ctx context.Context) error { return w.conn.nc.Out.Flu
 
 // declare implements streamWriter. Trailers need a chunked body.
 func (w *response) declare(length int64) bool {
-	if w.plan.hasTrailers && w.http11 && !w.isHead {
-		return false
-	}
+	w.plan.unsized = w.plan.hasTrailers && w.http11 && !w.isHead
 	w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
-	return true
+	return !w.plan.unsized
 }
 
 // closeAfter implements streamWriter.
@@ -252,6 +250,9 @@ func (w *response) end() error {
 		kept = nil
 	}
 	if w.framing.Kind == http1.Chunked {
+		if w.written < w.length {
+			return http1.ErrBodyTooShort
+		}
 		trailers = w.appendTrailers(nil)
 	}
 	return w.conn.writer.Finish(w.conn.io, scratch, kept, trailers)

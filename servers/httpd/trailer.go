@@ -38,8 +38,11 @@ func (x Exchange) AddTrailer(name, value string) error {
 		return err
 	}
 	if o := e.over; o != nil {
-		if o.began && o.sized {
+		if o.sized {
 			return errNoTrailers
+		}
+		if !o.w.begun() {
+			o.w.Header().Add("Trailer", name)
 		}
 		if w, ok := o.w.(*response); ok {
 			w.plan.hasTrailers = true // which needs a chunked body
@@ -48,7 +51,7 @@ func (x Exchange) AddTrailer(name, value string) error {
 		return nil
 	}
 	w := &e.resp
-	if w.wroteHeader && w.length >= 0 {
+	if w.wroteHeader && w.length >= 0 && !w.plan.unsized {
 		return errNoTrailers
 	}
 	if !w.wroteHeader {
