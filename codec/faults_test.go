@@ -445,3 +445,42 @@ func TestAFaultInAFrameIsNotTheEndOfTheStream(t *testing.T) {
 	require.NotErrorIs(t, err, io.EOF)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
+
+// fragile is three bytes as a text. It panics after the first of "bad".
+type fragile struct{}
+
+func (fragile) Append(dst []byte, v string) ([]byte, error) { return append(dst, v...), nil }
+
+func (fragile) Decode(r *codec.Reader) (string, error) {
+	first, err := r.Text(1)
+	if err != nil {
+		return "", err
+	}
+	if first == "b" {
+		panic("bad")
+	}
+	rest, err := r.Text(2)
+	return first + rest, err
+}
+
+func TestADecoderGivesNoPartOfAFrameAfterAPanic(t *testing.T) {
+	quick := codec.Map(codec.Uint24,
+		func(n uint32) (string, error) {
+			return codec.Unmarshal(fragile{}, []byte{byte(n >> 16), byte(n >> 8), byte(n)})
+		},
+		func(string) (uint32, error) { return 0, nil })
+	for i, c := range []codec.Codec[string]{fragile{}, quick} {
+		d := codec.NewDecoder(bytes.NewReader([]byte("onebadtwo")), c)
+		v, err := d.Decode()
+		require.NoError(t, err)
+		require.Equal(t, "one", v)
+		require.PanicsWithValue(t, "bad", func() { _, _ = d.Decode() })
+		require.Equal(t, "badtwo", string(d.Buffered()))
+		if i == 1 { // it decodes the frame again
+			require.PanicsWithValue(t, "bad", func() { _, _ = d.Decode() })
+			continue
+		}
+		_, err = d.Decode()
+		require.ErrorContains(t, err, "has panicked")
+	}
+}

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"slices"
@@ -29,7 +30,7 @@ func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
 }
 
 // Decode returns the next value, or io.EOF after the last. A truncated frame, and bytes that c cannot decode, are an
-// [*Error]. After an error Decode keeps returning it.
+// [*Error]. After an error Decode keeps returning it. After a panic of the codec it returns no other value.
 func (d *Decoder[T]) Decode() (v T, err error) {
 	if d.err == nil {
 		d.err = d.next(&v)
@@ -39,6 +40,8 @@ func (d *Decoder[T]) Decode() (v T, err error) {
 	}
 	return v, nil
 }
+
+var errPanicked = errors.New("codec: the Codec has panicked")
 
 // next decodes values at hand one after the other, and drops their bytes when more are needed.
 func (d *Decoder[T]) next(v *T) error {
@@ -50,6 +53,7 @@ func (d *Decoder[T]) next(v *T) error {
 		}
 	}
 	r.end()
+	d.err = errPanicked // unless next returns: r is within a frame
 	if err := r.begin(context.Background()); err != nil {
 		return err
 	}

@@ -145,12 +145,12 @@ func (f *function) checkText(p *part) {
 		f.line("if %s {\n_, err = %s.Append(nil, %s)", condition, codec, value)
 		f.failed(f.wrap(), p.name, "err")
 	}
-	length := f.length(p)
-	check(fmt.Sprintf("len(v%s) > %s.Max()", p.expr, length), length, "len(v"+p.expr+")")
-	if p.utf8 {
+	if p.utf8 { // first, as Prefixed does
 		text := f.converted("string", p.field)
 		check(fmt.Sprintf("!%s(%s)", f.std("unicode/utf8", "ValidString"), text), f.ours("String"), text)
 	}
+	length := f.length(p)
+	check(fmt.Sprintf("len(v%s) > %s.Max()", p.expr, length), length, "len(v"+p.expr+")")
 }
 
 // putText stores a text at p[at]. What follows lies at p[0].

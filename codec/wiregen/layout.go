@@ -236,7 +236,7 @@ func (r *reader) array(tag *tag, of types.Type, t *types.Array) (*layout, error)
 		return nil, tag.fail("only one field can take the rest of the frame")
 	}
 	l, plain := &layout{}, len(elem.parts) == 1 && elem.parts[0].kind == numbers
-	if plain && int(t.Len())*len(elem.parts[0].numbers) <= mostSpelled {
+	if elem.open || plain && int(t.Len())*len(elem.parts[0].numbers) <= mostSpelled {
 		for i := range t.Len() {
 			l.add(fmt.Sprintf("[%d]", i), fmt.Sprintf("[%d]", i), elem)
 		}

@@ -186,7 +186,12 @@ func codecOf(n field) string {
 
 // cut returns a call of a method that is written for what is wrong when the bytes do not suffice for all numbers.
 func (f *function) cut(p *part) string {
-	name := "cut" + exported(p.numbers[0].name)
+	first := "cut" + exported(p.numbers[0].name)
+	name := first
+	for i := 2; f.known[name]; i++ { // A.B and AB
+		name = fmt.Sprint(first, "_", i)
+	}
+	f.known[name] = true
 	f.later = append(f.later, func() { f.cutMethod(name, p.numbers) })
 	return fmt.Sprintf("c.%s(r)", name)
 }

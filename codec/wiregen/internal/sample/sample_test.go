@@ -39,6 +39,15 @@ func TestWhatIsWrittenDoesWhatStructDoes(t *testing.T) {
 	t.Run("Box", func(t *testing.T) { agree(t, awkward.BoxCodec[string, int]{}, codec.LittleEndian()) })
 	t.Run("Alias", func(t *testing.T) { agree[awkward.Alias[int]](t, awkward.AliasCodec[int]{}, codec.LittleEndian()) })
 	t.Run("Instance", func(t *testing.T) { agree(t, awkward.InstanceCodec{}, codec.LittleEndian()) })
+	t.Run("Paths", func(t *testing.T) { agree(t, awkward.PathsCodec{}, codec.LittleEndian()) })
+	t.Run("Single", func(t *testing.T) { agree(t, awkward.SingleCodec{}, codec.LittleEndian()) })
+}
+
+func TestATextWithTwoFaultsHasTheErrorOfStruct(t *testing.T) {
+	v := awkward.Paths{Short: "abc\xff"}
+	_, want := codec.Marshal(codec.Struct[awkward.Paths](codec.LittleEndian()), v)
+	_, err := codec.Marshal(awkward.PathsCodec{}, v)
+	sameError(t, want, err)
 }
 
 // agree compares a codec with that of Struct: sizes, random values, their bytes ended at every index, with a byte changed,

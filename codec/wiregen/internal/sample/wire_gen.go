@@ -97,12 +97,12 @@ func (TradeCodec) Append(dst []byte, v Trade) (_ []byte, err error) {
 		_, err = tradeSymbolLength.Append(nil, len(v.Symbol))
 		return dst, codec.WrapField("Symbol", err)
 	}
-	if len(v.Client) > tradeClientLength.Max() {
-		_, err = tradeClientLength.Append(nil, len(v.Client))
-		return dst, codec.WrapField("Client", err)
-	}
 	if !utf8.ValidString(string(v.Client)) {
 		_, err = codec.String.Append(nil, string(v.Client))
+		return dst, codec.WrapField("Client", err)
+	}
+	if len(v.Client) > tradeClientLength.Max() {
+		_, err = tradeClientLength.Append(nil, len(v.Client))
 		return dst, codec.WrapField("Client", err)
 	}
 	if len(v.Note) > tradeNoteLength.Max() {
@@ -525,12 +525,12 @@ type listsWordsItem struct{}
 
 // Append implements [codec.Codec].
 func (listsWordsItem) Append(dst []byte, v string) (_ []byte, err error) {
-	if len(v) > listsWordsItemLength.Max() {
-		_, err = listsWordsItemLength.Append(nil, len(v))
-		return dst, err
-	}
 	if !utf8.ValidString(v) {
 		_, err = codec.String.Append(nil, v)
+		return dst, err
+	}
+	if len(v) > listsWordsItemLength.Max() {
+		_, err = listsWordsItemLength.Append(nil, len(v))
 		return dst, err
 	}
 	n := len(dst)
@@ -582,12 +582,12 @@ type listsNamesItem struct{}
 
 // Append implements [codec.Codec].
 func (listsNamesItem) Append(dst []byte, v Name) (_ []byte, err error) {
-	if len(v) > listsNamesItemLength.Max() {
-		_, err = listsNamesItemLength.Append(nil, len(v))
-		return dst, err
-	}
 	if !utf8.ValidString(string(v)) {
 		_, err = codec.String.Append(nil, string(v))
+		return dst, err
+	}
+	if len(v) > listsNamesItemLength.Max() {
+		_, err = listsNamesItemLength.Append(nil, len(v))
 		return dst, err
 	}
 	n := len(dst)

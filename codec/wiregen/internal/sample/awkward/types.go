@@ -11,7 +11,7 @@ import (
 	. "time"
 )
 
-//go:generate go run github.com/weir-go/weir/codec/wiregen -le Record Box Alias Instance
+//go:generate go run github.com/weir-go/weir/codec/wiregen -le Record Box Alias Instance Paths Single
 
 const math, slices = 1, 2
 
@@ -70,3 +70,19 @@ type Pair[A, B any] struct {
 
 // Instance is one of it.
 type Instance Pair[uint16, Pair[uint8, Duration]]
+
+// Paths has paths that differ only in punctuation, and a text with two limits.
+type Paths struct {
+	A     struct{ B, C uint16 }
+	Short string `wire:"len=u8,max=2"`
+	AB, D uint16
+}
+
+// Single ends in an array of one value that takes the rest.
+type Single struct {
+	A    uint16
+	Rest [1]struct {
+		B    uint8
+		Body [1][]byte `wire:"rest"`
+	}
+}
