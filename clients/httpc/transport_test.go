@@ -462,6 +462,11 @@ func TestLengthThatIsNotOfTheBodyIsNoField(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 			require.Equal(t, k.length, resp.Header["Content-Length"])
+			resp, err = c.RoundTrip(newRequest(t, "HEAD", to.String(), nil))
+			require.NoError(t, err)
+			if k.length != nil {
+				require.Equal(t, k.length, resp.Header["Content-Length"])
+			}
 
 			proxy := &httputil.ReverseProxy{Transport: c, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
 			status, body := text(t, c, serve(t, proxy.ServeHTTP))
