@@ -199,7 +199,7 @@ func TestMultipartIsReadByTheStandardLibrary(t *testing.T) {
 }
 
 func TestParamsRepeatAndNestAsAsked(t *testing.T) {
-	p := Params{"a": []int{1, 2}, "b": Params{"c": "d", "e": map[string]any{"f": true}}, "n": nil, "t": time.Unix(0, 0).UTC()}
+	p := Params{"a": []int{1, 2}, "b": Params{"c": "d", "e": map[string]any{"f": true}}, "n": nil, "o": (*time.Time)(nil), "t": time.Unix(0, 0).UTC()}
 	for style, want := range map[Style]string{
 		{}:                      "a=1&a=2&b[c]=d&b[e][f]=true&t=1970-01-01T00:00:00Z",
 		{Repeat: RepeatArray}:   "a[]=1&a[]=2&b[c]=d&b[e][f]=true&t=1970-01-01T00:00:00Z",

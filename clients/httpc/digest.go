@@ -37,6 +37,7 @@ type challenge struct {
 	hash                            func() hash.Hash
 	session, qop, userhash          bool
 	count                           uint32
+	cnonce                          string // of all answers, since that of the first is part of a session's key
 }
 
 // originOf returns the origin of r, or the path of its Unix socket.
@@ -56,10 +57,12 @@ func (d *digest) Authorize(r *http.Request) error {
 	if c == nil {
 		return nil
 	}
-	c.count++
-	var random [16]byte
-	_, _ = rand.Read(random[:]) // never fails
-	r.Header.Set("Authorization", d.answer(c, r.Method, uriOf(r.URL), hex.EncodeToString(random[:])))
+	if c.count++; c.cnonce == "" {
+		var random [16]byte
+		_, _ = rand.Read(random[:]) // never fails
+		c.cnonce = hex.EncodeToString(random[:])
+	}
+	r.Header.Set("Authorization", d.answer(c, r.Method, uriOf(r.URL), c.cnonce))
 	return nil
 }
 
@@ -152,7 +155,7 @@ func (d *digest) Challenge(r *http.Request, resp *http.Response) (bool, error) {
 // isLike reports whether c and other have the same parameters.
 func (c *challenge) isLike(other *challenge) bool {
 	a, b := *c, *other
-	a.count, a.hash, b.count, b.hash = 0, nil, 0, nil
+	a.count, a.hash, a.cnonce, b.count, b.hash, b.cnonce = 0, nil, "", 0, nil, ""
 	return reflect.DeepEqual(a, b)
 }
 

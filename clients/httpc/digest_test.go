@@ -302,3 +302,29 @@ func TestStaleResponseOfDigestIsComputedAgain(t *testing.T) {
 		require.Equal(t, want, rejects(sent, stale), stale)
 	}
 }
+
+// TestDigestOfASessionHasOneKey uses a server that computes the key of a session once (RFC 7616 3.4.2).
+func TestDigestOfASessionHasOneKey(t *testing.T) {
+	sum := func(parts ...string) string {
+		h := sha256.Sum256([]byte(strings.Join(parts, ":")))
+		return hex.EncodeToString(h[:])
+	}
+	key := "" // requests come one after the other
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		for _, p := range parseChallenges(r.Header.Get("Authorization")) {
+			if key == "" {
+				key = sum(sum("me", "x", "pass"), p["nonce"], p["cnonce"])
+			}
+			if p["response"] == sum(key, p["nonce"], p["nc"], p["cnonce"], "auth", sum(r.Method, p["uri"])) {
+				return
+			}
+		}
+		w.Header().Set("Www-Authenticate", `Digest realm="x", nonce="n", qop="auth", algorithm=SHA-256-sess`)
+		w.WriteHeader(401)
+	})
+	c := newClient(t, &Config{Auth: Digest("me", "pass")})
+	for range 3 {
+		status, _ := text(t, c, base)
+		require.Equal(t, 200, status)
+	}
+}

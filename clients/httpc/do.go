@@ -25,6 +25,7 @@ type call struct {
 	timing  *timing
 	unsent  atomic.Bool          // this attempt has failed before anything was sent
 	sent    atomic.Bool          // a server may have acted on this attempt
+	failed  atomic.Bool          // the transport has failed in this attempt
 	cancel  []context.CancelFunc // of the timeouts
 	timers  []*time.Timer        // of the timeouts that do not bound the body
 

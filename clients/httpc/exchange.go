@@ -130,6 +130,9 @@ func (x *exchange) closeBody() {
 func (x *exchange) fail(err error) error {
 	x.closeBody()
 	x.tellCall()
+	if x.call != nil && !x.unfit {
+		x.call.failed.Store(true)
+	}
 	return after(x.attempts, err)
 }
 

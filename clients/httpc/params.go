@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +13,7 @@ import (
 
 // Params are the parameters of a query or a form. A value is a string, a number, a bool, a fmt.Stringer or an
 // encoding.TextMarshaler; a slice of these ([]string, []int or []any), for a repeated parameter; or Params,
-// map[string]any or map[string]string, for nested ones. A nil value is omitted.
+// map[string]any or map[string]string, for nested ones. A nil value or pointer is omitted.
 type Params map[string]any
 
 // Style selects how repeated and nested parameters are encoded. The zero value is the encoding of HTML forms and of
@@ -64,6 +65,9 @@ func (s Style) appendMap(b *strings.Builder, prefix string, m map[string]any) er
 }
 
 func (s Style) appendValue(b *strings.Builder, key string, v any) error {
+	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && p.IsNil() {
+		return nil // calling its methods may panic
+	}
 	switch v := v.(type) {
 	case nil:
 		return nil

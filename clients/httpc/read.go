@@ -194,6 +194,7 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols
 	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead) && c.takeHint(r.Header["Keep-Alive"])
 	r.ContentLength = lengthOf(h, framing, x.method)
+	tidyLength(r.Header, framing, h.DeclaredLength())
 	if framing.Kind == http1.Chunked {
 		r.TransferEncoding = []string{"chunked"}
 	}
@@ -241,6 +242,18 @@ func lengthOf(h *http1.ResponseHead, f http1.Framing, method string) int64 {
 		return 0
 	}
 	return -1
+}
+
+// tidyLength removes a Content-Length that is not that of the body, and repetitions, so that whoever passes the fields on
+// does not pass on two framings (RFC 9112 6.3).
+func tidyLength(h http.Header, f http1.Framing, declared int64) {
+	switch lengths := h["Content-Length"]; {
+	case len(lengths) == 0:
+	case f.Kind == http1.Chunked, f.Kind == http1.UntilClose:
+		delete(h, "Content-Length")
+	case declared >= 0 && (len(lengths) > 1 || strings.Contains(lengths[0], ",")):
+		h["Content-Length"] = []string{strconv.FormatInt(declared, 10)}
+	}
 }
 
 // headerOf returns the fields as net/http does, and the names of announced trailers if the message may have trailers.

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -19,9 +20,11 @@ import (
 
 // RetryPolicy selects which requests are repeated, and when. In every case the body must be repeatable, and the request
 // must be idempotent, have an Idempotency-Key, or certainly not have been sent. The zero value means 3 attempts, for
-// network errors and the statuses 429, 502, 503 and 504. A certificate that is not valid and a refusal by an HTTP proxy
-// (4xx) are not network errors. If ctx or a timeout would end before the next attempt, the last response or error is
-// returned at once. The error of a request that was repeated has the number of attempts in its text.
+// network errors and the statuses 429, 502, 503 and 504. A certificate that is not valid, a refusal by an HTTP proxy
+// (4xx), and a request body that fails, are not network errors; nor is an error of middleware, OnResponse or an Auth,
+// unless it wraps a *net.OpError or os.ErrDeadlineExceeded. If ctx or a timeout would end before the next attempt, the
+// last response or error is returned at once. The error of a request that was repeated has the number of attempts in
+// its text.
 type RetryPolicy struct {
 	// Tries limits the attempts of a request. 0 means 3.
 	Tries int
@@ -58,9 +61,10 @@ func (x *call) attempts(hr *http.Request, crossed bool) (*http.Response, error) 
 	for try, sent := 1, 0; ; try++ {
 		x.unsent.Store(false)
 		x.sent.Store(false)
+		x.failed.Store(false)
 		resp, err := x.attempt(hr, crossed, limit)
 		sent += attemptsIn(err)
-		if try >= cmp.Or(policy.Tries, 3) || !policy.wants(resp, err) || x.Err() != nil || !x.mayRepeat(hr) {
+		if try >= cmp.Or(policy.Tries, 3) || !x.wants(policy, resp, err) || x.Err() != nil || !x.mayRepeat(hr) {
 			return resp, after(sent, err)
 		}
 		pause, ok := policy.pause(try, resp)
@@ -98,18 +102,24 @@ func (x *call) attempt(hr *http.Request, crossed bool, limit time.Duration) (*ht
 }
 
 // wants reports whether the policy permits another attempt.
-func (p *RetryPolicy) wants(resp *http.Response, err error) bool {
+func (x *call) wants(p *RetryPolicy, resp *http.Response, err error) bool {
 	if p.If != nil {
 		return p.If(resp, err)
 	}
 	if err != nil {
-		return !failsAgain(err)
+		return (x.failed.Load() || isNetwork(err)) && !failsAgain(err)
 	}
 	statuses := p.Statuses
 	if statuses == nil {
 		statuses = retryStatuses
 	}
 	return slices.Contains(statuses, resp.StatusCode)
+}
+
+// isNetwork reports whether an error that is not the transport's, such as one of middleware, is a network error.
+func isNetwork(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // failsAgain reports whether another attempt would fail in the same way.

@@ -2,11 +2,15 @@ package httpc
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -266,3 +270,56 @@ func TestMomentsOfFailureOverHTTP2(t *testing.T) {
 
 // answersHead sends a complete response without a body.
 func answersHead(f *frames.Framer, id uint32) { writeHead(f, id, true, ":status", "200") }
+
+// TestPolicyRepeatsNetworkErrorsOnly uses errors that middleware, an Auth and a body return.
+func TestPolicyRepeatsNetworkErrorsOnly(t *testing.T) {
+	u := serve(t, echo)
+	mine := errors.New("mine")
+	down := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	var calls atomic.Int64
+	failing := func(err error) func(http.RoundTripper) http.RoundTripper {
+		return func(http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(*http.Request) (*http.Response, error) {
+				calls.Add(1)
+				return nil, err
+			})
+		}
+	}
+	auth := TokenSource(func(context.Context) (string, error) {
+		calls.Add(1)
+		return "", mine
+	})
+	body := Bytes([]byte("a")).WithProgress(func(int64) {
+		calls.Add(1)
+		panic(mine)
+	})
+	for name, k := range map[string]struct {
+		use   func(*Client)
+		r     Request
+		calls int64
+	}{
+		"OnResponse": {use: func(c *Client) {
+			c.OnResponse(func(*http.Response) error {
+				calls.Add(1)
+				return mine
+			})
+		}, calls: 1},
+		"middleware":                   {use: func(c *Client) { c.Use(failing(mine)) }, calls: 1},
+		"middleware without a network": {use: func(c *Client) { c.Use(failing(down)) }, calls: 3},
+		"Auth":                         {r: Request{Auth: auth}, calls: 1},
+		"a body that fails":            {r: Request{Method: "PUT", Body: body}, calls: 1},
+		"a body that fails, asked If":  {r: Request{Method: "PUT", Body: body, Retry: &RetryPolicy{First: -1, If: func(*http.Response, error) bool { return true }}}, calls: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls.Store(0)
+			c := newClient(t, &Config{Retry: &RetryPolicy{First: -1}})
+			if k.use != nil {
+				k.use(c)
+			}
+			k.r.URL = u
+			_, err := c.Do(t.Context(), &k.r)
+			require.Error(t, err)
+			require.Equal(t, k.calls, calls.Load())
+		})
+	}
+}

@@ -267,12 +267,30 @@ func environmentProxy() func(*http.Request) (*url.URL, error) {
 		return Direct
 	}
 	env.NoProxy = hostname.WithoutDots(env.NoProxy)
+	broken := map[string]error{"http": checkProxy(&env.HTTPProxy), "https": checkProxy(&env.HTTPSProxy)}
 	rules := env.ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) {
 		u := *r.URL
 		u.Host = hostname.WithoutDots(u.Host)
-		return rules(&u)
+		via, err := rules(&u)
+		if via != nil && broken[u.Scheme] != nil {
+			return nil, broken[u.Scheme]
+		}
+		return via, err
 	}
+}
+
+// checkProxy returns an error if a value of the environment is not the URL of a proxy, and then replaces it by one that
+// is: the rules ignore values that they cannot parse, so that requests would bypass the proxy.
+func checkProxy(value *string) error {
+	if *value == "" {
+		return nil
+	}
+	_, err := clients.ParseProxy(*value)
+	if err != nil {
+		*value = "proxy.invalid"
+	}
+	return err
 }
 
 // redactedURL returns u with the password removed or, without a password, the user.

@@ -225,6 +225,8 @@ func interrupt(body io.ReadCloser) {
 		_ = body.Close() // may run concurrently with Read
 	case *progress:
 		interrupt(body.ReadCloser)
+	case *dumpBody:
+		interrupt(body.ReadCloser)
 	case *multipartReader:
 		body.interrupt()
 	}

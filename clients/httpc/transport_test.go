@@ -441,3 +441,37 @@ func (f *failing) Write(p []byte) (int, error) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// TestLengthThatIsNotOfTheBodyIsNoField uses a reverse proxy, which passes on the fields of a response (RFC 9112 6.3).
+func TestLengthThatIsNotOfTheBodyIsNoField(t *testing.T) {
+	for name, k := range map[string]struct {
+		answer string
+		length []string
+	}{
+		"chunked":       {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", nil},
+		"until the end": {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: identity\r\n\r\nhello", nil},
+		"twice":         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", []string{"5"}},
+		"a list":        {"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello", []string{"5"}},
+		"once":          {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", []string{"5"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			to, err := url.Parse(raw(t, saysOnce(k.answer)).url)
+			require.NoError(t, err)
+			c := newClient(t, nil)
+			resp, err := c.RoundTrip(newRequest(t, "GET", to.String(), nil))
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, k.length, resp.Header["Content-Length"])
+			resp, err = c.RoundTrip(newRequest(t, "HEAD", to.String(), nil))
+			require.NoError(t, err)
+			if k.length != nil {
+				require.Equal(t, k.length, resp.Header["Content-Length"])
+			}
+
+			proxy := &httputil.ReverseProxy{Transport: c, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
+			status, body := text(t, c, serve(t, proxy.ServeHTTP))
+			require.Equal(t, 200, status)
+			require.Equal(t, "hello", body)
+		})
+	}
+}

@@ -18,6 +18,7 @@ func TestRefusedUploadClosesItsSource(t *testing.T) {
 	count := func(int64) {}
 	for name, wrap := range map[string]func(Body) Body{
 		"plain":         func(b Body) Body { return b },
+		"in a dump":     func(b Body) Body { return b },
 		"with progress": func(b Body) Body { return b.WithProgress(count) },
 		"a part":        func(b Body) Body { return Multipart(Part{Name: "x", Body: b}) },
 		"both": func(b Body) Body {
@@ -50,6 +51,9 @@ func TestRefusedUploadClosesItsSource(t *testing.T) {
 					}
 					src := chanio.From(ch)
 					c := newClient(t, &Config{Connect: trusting()})
+					if name == "in a dump" {
+						c.Dump(io.Discard, 10)
+					}
 					resp, err := c.Post(t.Context(), srv.URL, wrap(Stream(src)))
 					require.NoError(t, err)
 					require.Equal(t, http.StatusRequestEntityTooLarge, resp.Status)
