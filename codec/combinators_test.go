@@ -238,6 +238,13 @@ func TestOneOf(t *testing.T) {
 	codectest.Vector(t, shapes, "02 0003", shape(square{3}))
 	codectest.Rejects(t, shapes, "03", codec.ErrMismatch, 0)
 	codectest.Refuses(t, shapes, nil, codec.ErrMismatch)
+
+	older := codec.OneOf(codec.Uint8, codec.Case[any](uint8(2), codec.Uint16), codec.Case[any](uint8(1), codec.Uint16))
+	v, err := codec.Unmarshal(older, []byte{1, 0, 7})
+	require.NoError(t, err)
+	p, err := codec.Marshal(older, v)
+	require.NoError(t, err)
+	require.Equal(t, []byte{2, 0, 7}, p)
 }
 
 func TestHeader(t *testing.T) {

@@ -167,8 +167,8 @@ type CaseOf[N comparable, I any] struct {
 	tagOf func(v I) (tag N, mine bool)
 }
 
-// Case returns the alternative for values of I with type T, which have this tag and this codec. It panics if T does not
-// implement I.
+// Case returns the alternative for values of I with type T, which have this tag and this codec. If T has several Cases,
+// such as one for a tag of an older version, values are encoded by the first. Case panics if T does not implement I.
 func Case[I, T any, N comparable](tag N, c Codec[T]) CaseOf[N, I] {
 	body := caseBody[I]("Case", c, func(v T) T { return v }, func(v T) T { return v })
 	return CaseOf[N, I]{
