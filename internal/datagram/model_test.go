@@ -143,7 +143,7 @@ func sendRandom(
 		case 1:
 			size = 9 + rnd.IntN(2000)
 		case 2:
-			size = 9 + rnd.IntN(modelFlight/2)
+			size = 9 + rnd.IntN(modelFlight/4) // some systems send no larger ones
 		}
 		for flying > 0 && flying+size > modelFlight {
 			if len(ps) > 0 {
