@@ -208,16 +208,16 @@ func (s *fileSender) sendfile(fd uintptr) (n int, again bool, err error) {
 	sent, err := retry(func() (int, error) {
 		return syscall.Sendfile(int(fd), s.fd, &s.off, int(min(s.left, sendfileMax)))
 	})
-	switch {
-	case err == syscall.EAGAIN:
+	switch err {
+	case nil:
+		s.ended = sent == 0
+		return sent, false, nil
+	case syscall.EAGAIN:
 		return 0, true, nil
-	case err == syscall.EPIPE || err == syscall.ECONNRESET:
+	case syscall.EPIPE, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.ETIMEDOUT, syscall.EHOSTUNREACH,
+		syscall.ENETUNREACH: // of the socket, which reports it once
 		return 0, false, os.NewSyscallError("sendfile", err)
-	case err != nil:
-		s.refused = true
-		return 0, false, nil
-	case sent == 0:
-		s.ended = true
 	}
-	return sent, false, nil
+	s.refused = true
+	return 0, false, nil
 }

@@ -24,6 +24,9 @@ func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 				return v, ok, err
 			}
 		}
+		if ctx != nil && ctx.Err() != nil {
+			return v, false, chanio.Cause(ctx)
+		}
 		return v, false, io.EOF
 	})
 	h.AtHand = func(dst []T) []T {

@@ -215,6 +215,19 @@ func TestWhatTheKernelWillNotCutIsSentUncut(t *testing.T) {
 	require.Zero(t, from.Stats().Lost)
 }
 
+func TestAnAddressThatIsRefusedDoesNotEndSplitting(t *testing.T) {
+	c := open(t, Config{}) // bound to the loopback, so nothing else is reached from it
+	p := chanio.Packet{Addr: netip.MustParseAddrPort("192.0.2.1:9"), Data: []byte{1}}
+	n, err := c.Out.SendAll(t.Context(), p, p, p)
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	if err = c.Out.Flush(t.Context()); !errors.Is(err, syscall.EINVAL) {
+		t.Skip("this network has another answer: ", err)
+	}
+	require.EqualValues(t, 3, c.Stats().Lost)
+	require.Equal(t, segmentDefault, c.out.w.(*batchWriter).segment)
+}
+
 func TestRunsAreOfOneSizeToOneAddress(t *testing.T) {
 	a, b := netip.MustParseAddrPort("10.0.0.1:1"), netip.MustParseAddrPort("10.0.0.2:1")
 	for _, c := range []struct {

@@ -110,8 +110,9 @@ func (w *batchWriter) writeMany(fd uintptr) syscall.Errno {
 		w.n += take
 	}
 	if b.takes[0] > 1 && refusesToSplit(errno) {
-		w.segment = min(w.segment, w.q.msgs[w.q.first].size-1)
-		errno = w.first(fd)
+		if errno = w.first(fd); errno == 0 { // so it was not the address
+			w.segment = min(w.segment, w.q.msgs[w.q.first].size-1)
+		}
 	}
 	for i := range used {
 		b.iovs[i].Base, b.hdrs[i].hdr.Control = nil, nil

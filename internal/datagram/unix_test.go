@@ -261,3 +261,14 @@ func TestUnixRefusesASenderWhoseTurnComesAfterTheEnd(t *testing.T) {
 	c.Out.Abort(why)
 	require.Equal(t, why, c.PacketSocket.(*UnixConn).out.write(&chanio.UnixPacket{Addr: c.LocalAddr()}, false))
 }
+
+func TestACloseOfUnixInWakesItsSenders(t *testing.T) {
+	unixWays(t, func(t *testing.T, from, to *chanio.UnixPacketConn, addr string) {
+		fillUnix(t, from, addr)
+		calls, sent := countUnix(from), make(chan error)
+		go func() { sent <- from.Out.Send(t.Context(), chanio.UnixPacket{Addr: addr}) }()
+		<-calls.wrote
+		require.NoError(t, to.In.Close()) // to.Out stays open
+		require.ErrorIs(t, <-sent, syscall.EPIPE)
+	})
+}

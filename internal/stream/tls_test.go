@@ -241,3 +241,32 @@ func TestTLSIsANetConn(t *testing.T) {
 	require.NoError(t, nc.Close())
 	require.NoError(t, s.Close())
 }
+
+func TestTryReadOfTLSReadsAllRecordsThatHaveArrived(t *testing.T) {
+	p, q := memconn.Pipe(0)
+	a, b := stream.New(p, config(nil)), stream.New(q, config(nil))
+	server, client := tlsConfigs()
+	accepted := make(chan *stream.TLS)
+	go func() {
+		y, _ := stream.TLSServer(bg, lowerOf(b), server, false)
+		accepted <- y
+	}()
+	x, err := stream.TLSClient(bg, lowerOf(a), client, false)
+	require.NoError(t, err)
+	y := <-accepted
+	require.NotNil(t, y)
+	defer y.Abort()
+	defer x.Abort()
+	for _, record := range []string{"ab", "cd", "ef"} {
+		_, err := x.Write([]byte(record))
+		require.NoError(t, err)
+	}
+	require.NoError(t, x.Flush(bg))
+	buf := make([]byte, 10)
+	n, err := y.Read(buf[:1])
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Equal(t, 5, y.TryRead(buf[1:]))
+	require.Equal(t, "abcdef", string(buf[:6]))
+	require.Zero(t, y.TryRead(buf))
+}
