@@ -118,7 +118,7 @@ func timed[A, B any](up chanio.Upstream[A], a *alarm, next pull[B]) chanio.Sourc
 // stopping is next; it also stops the alarm at the end of the stream.
 func stopping[B any](a *alarm, next pull[B]) pull[B] {
 	return func(ctx context.Context) (v B, ok bool, err error) {
-		if ctx != nil && ctx.Err() != nil {
+		if ctxEnded(ctx) {
 			return v, false, chanio.Cause(ctx)
 		}
 		if v, ok, err = next(ctx); err != nil && !resumable(ctx, err) {

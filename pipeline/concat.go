@@ -24,7 +24,7 @@ func Concat[T any](srcs ...*chanio.Source[T]) *chanio.Source[T] {
 				return v, ok, err
 			}
 		}
-		if ctx != nil && ctx.Err() != nil {
+		if ctxEnded(ctx) {
 			return v, false, chanio.Cause(ctx)
 		}
 		return v, false, io.EOF

@@ -87,7 +87,7 @@ func (e *expand[A, B]) hooks() chanio.SourceHooks[B] {
 
 func (e *expand[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 	for {
-		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not check ctx
+		if ctxEnded(ctx) { // an upstream that never waits may not check ctx
 			return b, false, chanio.Cause(ctx)
 		}
 		if len(e.ready) > 0 {

@@ -21,7 +21,7 @@ func Scan[T, A any](src *chanio.Source[T], init A, f func(A, T) A) *chanio.Sourc
 		if !first {
 			return rest.pull(ctx)
 		}
-		if ctx != nil && ctx.Err() != nil {
+		if ctxEnded(ctx) {
 			return none, false, chanio.Cause(ctx)
 		}
 		first = false

@@ -146,11 +146,14 @@ func (f *fused[A, B]) pull(ctx context.Context) (b B, ok bool, err error) {
 		if ok {
 			return v, true, nil
 		}
-		if ctx != nil && ctx.Err() != nil { // an upstream that never waits may not check ctx
+		if ctxEnded(ctx) { // an upstream that never waits may not check ctx
 			return b, false, chanio.Cause(ctx)
 		}
 	}
 }
+
+// ctxEnded reports whether ctx has ended. A nil ctx, of a pull that does not wait, never does.
+func ctxEnded(ctx context.Context) bool { return ctx != nil && ctx.Err() != nil }
 
 // fail ends the stage because step returned err for v. If err reports the end of ctx, v is put back instead.
 func (f *fused[A, B]) fail(ctx context.Context, v A, err error) error {

@@ -59,7 +59,7 @@ func (p *partitioner[T, K]) pull(ctx context.Context) (_ *chanio.Source[T], ok b
 		if src := p.begin(v); src != nil {
 			return src, true, nil
 		}
-		if ctx != nil && ctx.Err() != nil {
+		if ctxEnded(ctx) {
 			return nil, false, chanio.Cause(ctx)
 		}
 	}
@@ -101,7 +101,7 @@ type part[T any, K comparable] struct {
 }
 
 func (t *part[T, K]) pull(ctx context.Context) (v T, ok bool, err error) {
-	if ctx != nil && ctx.Err() != nil {
+	if ctxEnded(ctx) {
 		return v, false, chanio.Cause(ctx)
 	}
 	if !t.enter() {

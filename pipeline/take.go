@@ -14,7 +14,7 @@ func Take[T any](src *chanio.Source[T], n int) *chanio.Source[T] {
 	up := src.Claim("pipeline.Take")
 	h := pass(up, derive(up, func(ctx context.Context) (v T, ok bool, err error) {
 		if n == 0 {
-			if ctx != nil && ctx.Err() != nil {
+			if ctxEnded(ctx) {
 				return v, false, chanio.Cause(ctx)
 			}
 			_ = up.Close()
