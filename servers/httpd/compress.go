@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -177,7 +178,8 @@ type compressWriter struct {
 	isHead bool
 	off    bool
 
-	status  int // 0 until WriteHeader
+	status  int         // 0 until WriteHeader
+	head    http.Header // as of then; later changes concern trailers
 	kept    []byte
 	decided bool
 	packer  CodingWriter // nil if the body is not compressed
@@ -190,16 +192,19 @@ func (c *compressWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter 
 
 func (c *compressWriter) WriteHeader(status int) {
 	switch {
-	case status >= 100 && status < 200 && status != http.StatusSwitchingProtocols:
-		c.ResponseWriter.WriteHeader(status)
-		return
 	case c.status != 0:
 		return
+	case status < 200 && status != http.StatusSwitchingProtocols, status > 999:
+		c.ResponseWriter.WriteHeader(status) // which panics if it is invalid
+		return
 	}
-	c.status = status
-	if !bodyAllowed(status) || c.off || c.Header().Get("Content-Length") != "" {
+	c.status, c.head = status, c.Header()
+	if !bodyAllowed(status) || c.off || c.head.Get("Content-Length") != "" {
 		c.decide(true)
+		c.ResponseWriter.WriteHeader(status)
+		return
 	}
+	c.head = maps.Clone(c.head)
 }
 
 func (c *compressWriter) Write(p []byte) (int, error) {
@@ -242,14 +247,11 @@ func (c *compressWriter) ReadFrom(src io.Reader) (int64, error) {
 
 // decideWith decides, given that p follows the buffered bytes, and writes the buffered bytes.
 func (c *compressWriter) decideWith(p []byte) error {
-	if len(c.Header().Values("Content-Type")) == 0 {
-		sniffed := p
-		if len(c.kept) > 0 {
-			sniffed = append(c.kept, p[:min(len(p), 512)]...)
-		}
-		c.Header().Set("Content-Type", http.DetectContentType(sniffed))
+	sniffed := p
+	if len(c.kept) > 0 {
+		sniffed = append(c.kept, p[:min(len(p), 512)]...)
 	}
-	c.decide(true)
+	c.decideLate(true, sniffed)
 	if len(c.kept) == 0 {
 		return nil
 	}
@@ -258,10 +260,17 @@ func (c *compressWriter) decideWith(p []byte) error {
 	return err
 }
 
-// decide decides whether to compress, and writes the head. large reports whether the body is known to reach MinSize.
+// detectType sets the Content-Type of a body that starts with p, where the server would.
+func (c *compressWriter) detectType(p []byte) {
+	if _, ok := c.head["Content-Type"]; !ok && len(p) > 0 && c.head.Get("Content-Encoding") == "" {
+		c.head.Set("Content-Type", http.DetectContentType(p))
+	}
+}
+
+// decide decides whether to compress, and changes the header accordingly. large reports whether the body is known to reach MinSize.
 func (c *compressWriter) decide(large bool) {
 	c.decided = true
-	h := c.Header()
+	h := c.head
 	if c.mayCompress(h) {
 		addVary(h, "Accept-Encoding")
 		if large && c.coding >= 0 && c.status != http.StatusNotModified {
@@ -270,7 +279,28 @@ func (c *compressWriter) decide(large bool) {
 			weakenTag(h)
 		}
 	}
+}
+
+// decideLate decides after WriteHeader, and writes the head of a body that starts with body. What the handler has changed
+// since then stays for the trailers.
+func (c *compressWriter) decideLate(large bool, body []byte) {
+	live := c.Header()
+	changed := !maps.EqualFunc(c.head, live, slices.Equal)
+	if !changed {
+		c.head = live
+	}
+	c.detectType(body)
+	c.decide(large)
+	if !changed {
+		c.ResponseWriter.WriteHeader(c.status)
+		return
+	}
+	later := maps.Clone(live)
+	clear(live)
+	maps.Copy(live, c.head)
 	c.ResponseWriter.WriteHeader(c.status)
+	clear(live)
+	maps.Copy(live, later)
 }
 
 // mayCompress reports whether a reply with header h would be compressed for some client.
@@ -357,7 +387,7 @@ func (c *compressWriter) decideFlushed() error {
 	if len(c.kept) > 0 {
 		return c.decideWith(nil)
 	}
-	c.decide(true)
+	c.decideLate(true, nil)
 	return nil
 }
 
@@ -367,10 +397,7 @@ func (c *compressWriter) finish() (err error) {
 	case c.status == 0:
 		return nil // the server answers, or the connection was hijacked
 	case !c.decided:
-		if len(c.kept) > 0 && len(c.Header().Values("Content-Type")) == 0 {
-			c.Header().Set("Content-Type", http.DetectContentType(c.kept))
-		}
-		c.decide(c.isHead && len(c.kept) == 0) // a handler may write nothing in reply to HEAD
+		c.decideLate(c.isHead && len(c.kept) == 0, c.kept) // a handler may write nothing in reply to HEAD
 		if len(c.kept) > 0 {
 			_, err = c.ResponseWriter.Write(c.kept)
 		}

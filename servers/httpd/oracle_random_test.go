@@ -349,7 +349,7 @@ func (p *script) asked(t *testing.T, client *http.Client, addr string) string {
 	defer func() { _ = got.Body.Close() }()
 	seen := p.read(t, got)
 	seen.length, seen.chunked = 0, false // HTTP/2 has no chunks, and may have a length with trailers
-	for _, name := range []string{"Connection", "Upgrade", "Content-Length", "Trailer"} {
+	for _, name := range []string{"Connection", "Upgrade", "Content-Length", "Trailer", "Vary"} {
 		delete(seen.header, name)
 	}
 	maps.DeleteFunc(seen.trailer, func(_ string, values []string) bool { return len(values) == 0 })
@@ -357,4 +357,20 @@ func (p *script) asked(t *testing.T, client *http.Client, addr string) string {
 		seen.trailer = nil
 	}
 	return log + p.seenBy([]reply{seen}, true)
+}
+
+// TestRandomHandlersDoTheSameBehindCompress runs random handlers with and without Compress, for a client that decompresses.
+func TestRandomHandlersDoTheSameBehindCompress(t *testing.T) {
+	var current atomic.Pointer[script]
+	forward := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.Load().ServeHTTP(w, r) })
+	plain, compressed := start(t, forward, nil), start(t, Compress(forward, nil), nil)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience, CheckRedirect: h2client(t).CheckRedirect}
+	runScripts(t, func(p *script) {
+		if p.has("HTTP/1.0", "Expect", "Transfer-Encoding: ") {
+			return
+		}
+		current.Store(p)
+		got := strings.ReplaceAll(p.asked(t, client, compressed), `W/"a"`, `"a"`)
+		require.Equal(t, p.asked(t, client, plain), got, "%q\n%s", p.raw, p)
+	})
 }
