@@ -198,6 +198,31 @@ func TestMultipartIsReadByTheStandardLibrary(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
+func TestParamsHaveAnyBasicType(t *testing.T) {
+	type status string
+	n := 3
+	for want, p := range map[string]Params{
+		"a=new":          {"a": status("new")},
+		"a=3":            {"a": &n},
+		"a=1.5&a=2":      {"a": []float64{1.5, 2}},
+		"a=x&a=y":        {"a": []status{"x", "y"}},
+		"a=1s":           {"a": time.Second},
+		"a=255&b=-1":     {"a": uint8(255), "b": int64(-1)},
+		"a=0.1":          {"a": float32(0.1)},
+		"a%5Bb%5D=1":     {"a": map[status]int{"b": 1}},
+		"a%5Bb%5D=1&c=2": {"a": url.Values{"b": {"1"}}, "c": []any{2, nil, (*int)(nil)}},
+		"":               {"a": []*int{nil}, "b": map[string]int(nil)},
+	} {
+		got, err := p.Encode(Style{})
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, bad := range []any{[]byte("a"), struct{}{}, map[int]int{1: 1}, func() {}, complex(1, 1)} {
+		_, err := Params{"a": bad}.Encode(Style{})
+		require.ErrorContains(t, err, `parameter "a"`)
+	}
+}
+
 func TestParamsRepeatAndNestAsAsked(t *testing.T) {
 	p := Params{"a": []int{1, 2}, "b": Params{"c": "d", "e": map[string]any{"f": true}}, "n": nil, "o": (*time.Time)(nil), "t": time.Unix(0, 0).UTC()}
 	for style, want := range map[Style]string{

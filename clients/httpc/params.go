@@ -2,8 +2,8 @@ package httpc
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"reflect"
 	"slices"
@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Params are the parameters of a query or a form. A value is a string, a number, a bool, a fmt.Stringer or an
-// encoding.TextMarshaler; a slice of these ([]string, []int or []any), for a repeated parameter; or Params,
-// map[string]any or map[string]string, for nested ones. A nil value or pointer is omitted.
+// Params are the parameters of a query or a form. A value is a string, a number, a bool, an encoding.TextMarshaler or a
+// fmt.Stringer; a slice of these, for a repeated parameter; or a map with strings as keys, such as Params, for nested
+// ones. A pointer stands for its value. A nil value is omitted.
 type Params map[string]any
 
 // Style selects how repeated and nested parameters are encoded. The zero value is the encoding of HTML forms and of
@@ -45,50 +45,38 @@ const (
 // Encode returns p encoded as a query or a form body, sorted by name.
 func (p Params) Encode(style Style) (string, error) {
 	var b strings.Builder
-	if err := style.appendMap(&b, "", p); err != nil {
+	if err := style.appendMap(&b, "", reflect.ValueOf(p)); err != nil {
 		return "", err
 	}
 	return b.String(), nil
 }
 
-func (s Style) appendMap(b *strings.Builder, prefix string, m map[string]any) error {
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		key := name
+func (s Style) appendMap(b *strings.Builder, prefix string, m reflect.Value) error {
+	names := m.MapKeys()
+	slices.SortFunc(names, func(x, y reflect.Value) int { return strings.Compare(x.String(), y.String()) })
+	for _, name := range names {
+		key := name.String()
 		if prefix != "" {
-			key = prefix + "[" + name + "]"
+			key = prefix + "[" + key + "]"
 		}
-		if err := s.appendValue(b, key, m[name]); err != nil {
+		if err := s.appendValue(b, key, m.MapIndex(name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s Style) appendValue(b *strings.Builder, key string, v any) error {
-	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && p.IsNil() {
+func (s Style) appendValue(b *strings.Builder, key string, v reflect.Value) error {
+	if v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil // calling its methods may panic
 	}
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case Params:
-		return s.nest(b, key, v)
-	case map[string]any:
-		return s.nest(b, key, v)
-	case map[string]string:
-		m := make(map[string]any, len(v))
-		for k, v := range v {
-			m[k] = v
-		}
-		return s.nest(b, key, m)
-	case []string:
-		return repeat(s, b, key, v)
-	case []int:
-		return repeat(s, b, key, v)
-	case []any:
-		return repeat(s, b, key, v)
-	}
 	text, err := paramText(v)
+	if err == errNotText {
+		return s.appendCompound(b, key, v)
+	}
 	if err != nil {
 		return fmt.Errorf("httpc: parameter %q: %w", key, err)
 	}
@@ -101,15 +89,24 @@ func (s Style) appendValue(b *strings.Builder, key string, v any) error {
 	return nil
 }
 
-func (s Style) nest(b *strings.Builder, key string, m map[string]any) error {
-	if s.Nest == NestRefuse {
-		return invalid("parameter %q has others within", key)
+// appendCompound appends a value that has no form as text itself.
+func (s Style) appendCompound(b *strings.Builder, key string, v reflect.Value) error {
+	switch kind := v.Kind(); {
+	case kind == reflect.Pointer:
+		return s.appendValue(b, key, v.Elem())
+	case kind == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8:
+		return s.repeat(b, key, v)
+	case kind == reflect.Map && v.Type().Key().Kind() == reflect.String:
+		if s.Nest == NestRefuse {
+			return invalid("parameter %q has others within", key)
+		}
+		return s.appendMap(b, key, v)
 	}
-	return s.appendMap(b, key, m)
+	return fmt.Errorf("httpc: parameter %q: a value of type %v has no form as text", key, v.Type())
 }
 
-func repeat[T any](s Style, b *strings.Builder, key string, values []T) error {
-	for i, v := range values {
+func (s Style) repeat(b *strings.Builder, key string, values reflect.Value) error {
+	for i := range values.Len() {
 		name := key
 		switch s.Repeat {
 		case RepeatArray:
@@ -117,31 +114,37 @@ func repeat[T any](s Style, b *strings.Builder, key string, values []T) error {
 		case RepeatIndexed:
 			name += "[" + strconv.Itoa(i) + "]"
 		}
-		if err := s.appendValue(b, name, v); err != nil {
+		if err := s.appendValue(b, name, values.Index(i)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// paramText returns the text of a value that is neither repeated nor nested.
-func paramText(v any) (string, error) {
-	switch v := v.(type) {
-	case string:
-		return v, nil
-	case bool:
-		return strconv.FormatBool(v), nil
-	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
-		return fmt.Sprint(v), nil
-	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64), nil
-	case float32:
-		return strconv.FormatFloat(float64(v), 'g', -1, 32), nil
+var errNotText = errors.New("no form as text")
+
+// paramText returns the text of a value, or errNotText.
+func paramText(v reflect.Value) (string, error) {
+	switch x := v.Interface().(type) {
 	case encoding.TextMarshaler:
-		text, err := v.MarshalText()
+		text, err := x.MarshalText()
 		return string(text), err
 	case fmt.Stringer:
-		return v.String(), nil
+		return x.String(), nil
 	}
-	return "", fmt.Errorf("a value of type %T has no form as text", v)
+	switch v.Kind() {
+	case reflect.String:
+		return v.String(), nil
+	case reflect.Bool:
+		return strconv.FormatBool(v.Bool()), nil
+	case reflect.Float64, reflect.Float32:
+		return strconv.FormatFloat(v.Float(), 'g', -1, v.Type().Bits()), nil
+	}
+	switch {
+	case v.CanInt():
+		return strconv.FormatInt(v.Int(), 10), nil
+	case v.CanUint():
+		return strconv.FormatUint(v.Uint(), 10), nil
+	}
+	return "", errNotText
 }
