@@ -82,6 +82,9 @@ func (d *Deflate) Accept(offers []string) *Extension {
 		return nil
 	}
 	for _, value := range offers {
+		if !quotesTokens(value) {
+			continue
+		}
 		for offer := range strings.SplitSeq(value, ",") {
 			x, err := parseExtension(offer, false)
 			if err != nil || x == nil {
@@ -127,6 +130,8 @@ func (d *Deflate) Confirm(values []string) (*Extension, error) {
 	}
 	x, err := parseExtension(all, true)
 	switch {
+	case !quotesTokens(all):
+		return nil, fmt.Errorf("%w: %q", ErrExtension, all)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrExtension, err)
 	case x == nil || d == nil || strings.Contains(all, ","):
@@ -141,6 +146,18 @@ func (d *Deflate) Confirm(values []string) (*Extension, error) {
 		x.ClientNoTakeover = true // a client may always forget
 	}
 	return x, nil
+}
+
+// quotesTokens reports whether what is quoted in value can be a token, as RFC 6455, 9.1, requires. Otherwise it could have
+// separators, and an offer between them is none.
+func quotesTokens(value string) bool {
+	parts := strings.Split(value, `"`)
+	for i, quoted := range parts {
+		if i%2 == 1 && strings.ContainsAny(quoted, `,;\`) {
+			return false
+		}
+	}
+	return len(parts)%2 == 1
 }
 
 // parseExtension reads one element of Sec-WebSocket-Extensions. It returns nil if that is another extension.
