@@ -15,7 +15,6 @@ const extensionName = "permessage-deflate"
 type Extension struct {
 	ServerNoTakeover, ClientNoTakeover bool // each message is compressed by itself
 	ServerBits, ClientBits             int  // the window is of 1<<bits bytes; 0 means 15
-	clientBitsOffered                  bool
 	reserved                           bool // it has a place in MaxContexts
 }
 
@@ -195,7 +194,6 @@ func (x *Extension) set(name, value string, has, response bool) (err error) {
 		x.ServerBits, err = windowBits(value)
 		return err
 	case "client_max_window_bits":
-		x.clientBitsOffered = true
 		if has || response {
 			x.ClientBits, err = windowBits(value)
 		}
