@@ -113,6 +113,18 @@ func TestAnyByteCountsAsLife(t *testing.T) {
 	})
 }
 
+// TestMessagesThatAreLentCountAsLife has pipeline.Connect receive them.
+func TestMessagesThatAreLentCountAsLife(t *testing.T) {
+	bubble(t, func(t *testing.T, client bool) {
+		_, peer := newEcho(t, client, nil)
+		for range 10 {
+			peer.send(text("x"))
+			peer.expect(websocket.OpText, "x") // and not a ping
+			time.Sleep(20 * time.Second)
+		}
+	})
+}
+
 // TestBusyReceiverSuspendsPongTimeouts sends more than is read ahead, so the pong cannot be read.
 func TestBusyReceiverSuspendsPongTimeouts(t *testing.T) {
 	bubble(t, func(t *testing.T, client bool) {

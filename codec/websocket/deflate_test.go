@@ -250,7 +250,16 @@ func TestExtensionsAreNegotiatedAsRFC7692Says(t *testing.T) {
 	} {
 		require.Nil(t, d.Accept([]string{wrong}), wrong)
 	}
-	x := d.Accept([]string{`permessage-deflate; server_max_window_bits="10"; client_max_window_bits`})
+	// A quoted string is no place for an offer (websockets/ws 1235).
+	for _, wrong := range []string{
+		`x; y=",permessage-deflate; client_max_window_bits,"`, `x; y=", permessage-deflate`,
+		`permessage-deflate; server_max_window_bits="10`, `permessage-deflate; server_max_window_bits="1\0"`,
+	} {
+		require.Nil(t, d.Accept([]string{wrong}), wrong)
+		_, err := d.Confirm([]string{wrong + "; server_no_context_takeover"})
+		require.ErrorIs(t, err, websocket.ErrExtension, wrong)
+	}
+	x := d.Accept([]string{`x; y="z", permessage-deflate; server_max_window_bits="10"; client_max_window_bits`})
 	require.Equal(t, "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=10", x.String())
 
 	for _, wrong := range []string{

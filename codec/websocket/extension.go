@@ -15,7 +15,6 @@ const extensionName = "permessage-deflate"
 type Extension struct {
 	ServerNoTakeover, ClientNoTakeover bool // each message is compressed by itself
 	ServerBits, ClientBits             int  // the window is of 1<<bits bytes; 0 means 15
-	clientBitsOffered                  bool
 	reserved                           bool // it has a place in MaxContexts
 }
 
@@ -82,6 +81,9 @@ func (d *Deflate) Accept(offers []string) *Extension {
 		return nil
 	}
 	for _, value := range offers {
+		if !quotesTokens(value) {
+			continue
+		}
 		for offer := range strings.SplitSeq(value, ",") {
 			x, err := parseExtension(offer, false)
 			if err != nil || x == nil {
@@ -127,6 +129,8 @@ func (d *Deflate) Confirm(values []string) (*Extension, error) {
 	}
 	x, err := parseExtension(all, true)
 	switch {
+	case !quotesTokens(all):
+		return nil, fmt.Errorf("%w: %q", ErrExtension, all)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrExtension, err)
 	case x == nil || d == nil || strings.Contains(all, ","):
@@ -141,6 +145,18 @@ func (d *Deflate) Confirm(values []string) (*Extension, error) {
 		x.ClientNoTakeover = true // a client may always forget
 	}
 	return x, nil
+}
+
+// quotesTokens reports whether what is quoted in value can be a token, as RFC 6455, 9.1, requires. Otherwise it could have
+// separators, and an offer between them is none.
+func quotesTokens(value string) bool {
+	parts := strings.Split(value, `"`)
+	for i, quoted := range parts {
+		if i%2 == 1 && strings.ContainsAny(quoted, `,;\`) {
+			return false
+		}
+	}
+	return len(parts)%2 == 1
 }
 
 // parseExtension reads one element of Sec-WebSocket-Extensions. It returns nil if that is another extension.
@@ -178,7 +194,6 @@ func (x *Extension) set(name, value string, has, response bool) (err error) {
 		x.ServerBits, err = windowBits(value)
 		return err
 	case "client_max_window_bits":
-		x.clientBitsOffered = true
 		if has || response {
 			x.ClientBits, err = windowBits(value)
 		}

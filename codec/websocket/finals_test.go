@@ -30,3 +30,23 @@ func TestFinalBlocksOfAMessageAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// A message that ends with a final block, without the padding that RFC 7692, 7.2.3.4, asks for, is complete: what a plain
+// DEFLATE compressor makes (oven-sh/bun 34105). The next message may refer to it.
+func TestMessageMayEndWithAFinalBlock(t *testing.T) {
+	d := new(Deflate)
+	var window []byte
+	for _, text := range []string{"hello hello hello", "", "hello again"} {
+		var p bytes.Buffer
+		z, err := flate.NewWriterDict(&p, flate.BestCompression, window)
+		require.NoError(t, err)
+		_, err = z.Write([]byte(text))
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		f := d.newInflating(p.Bytes(), window, 1<<20)
+		out, err := f.inflate(nil)
+		require.NoError(t, err)
+		require.Equal(t, text, string(out))
+		window = f.window
+	}
+}

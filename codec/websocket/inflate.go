@@ -70,7 +70,7 @@ func (f *inflating) reset() {
 func (f *inflating) read(p []byte) (n int, err error) {
 	for {
 		n, err = f.z.Read(p)
-		if err == io.EOF && f.src.Len() > 0 { // the peer has ended a block for good, and goes on; RFC 7692 7.2.3.4
+		if err == io.EOF && f.src.Len() > len(ending) { // a final block within the message; RFC 7692 7.2.3.4
 			f.remember(p[:n])
 			if f.finals++; f.finals > maxFinals+(f.size+int64(n))/bytesPerFinal {
 				return 0, tooManyFinals()

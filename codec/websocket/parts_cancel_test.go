@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -163,4 +164,56 @@ func TestRecvPartsAfterASkippedMessageHasNoLimit(t *testing.T) {
 			require.True(t, words == string(p), "%d bytes", len(p))
 		})
 	}
+}
+
+// cancelling is a reader of compress/flate that calls a function before it reads.
+type cancelling struct {
+	io.ReadCloser
+	before func()
+}
+
+func (r *cancelling) Read(p []byte) (int, error) {
+	r.before()
+	return r.ReadCloser.Read(p)
+}
+
+func (r *cancelling) Reset(src io.Reader, dict []byte) error {
+	return r.ReadCloser.(flate.Resetter).Reset(src, dict)
+}
+
+// TestCtxEndsTheSkippingOfACompressedMessage skips one of 1 MiB, which could as well be of many GiB.
+func TestCtxEndsTheSkippingOfACompressedMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // so that nothing is read ahead
+		before := func() {}
+		d := &websocket.Deflate{NewReader: func(src io.Reader) io.ReadCloser {
+			return &cancelling{flate.NewReader(src), func() { before() }}
+		}}
+		conn, peer := newRaw(t, false, &websocket.Config{Deflate: d, Extension: &websocket.Extension{}})
+		var p bytes.Buffer
+		z, err := flate.NewWriter(&p, flate.BestCompression)
+		require.NoError(t, err)
+		_, err = z.Write(make([]byte, 1<<20))
+		require.NoError(t, err)
+		require.NoError(t, z.Close())
+		peer.send(websocket.Frame{Fin: true, RSV1: true, Opcode: websocket.OpBinary, Payload: p.Bytes()}, text("next"))
+
+		_, parts, err := conn.RecvParts(peer.ctx, 0)
+		require.NoError(t, err)
+		_, err = parts.Recv(peer.ctx)
+		require.NoError(t, err)
+		require.NoError(t, parts.Close())
+		ctx, cancel := context.WithCancel(peer.ctx)
+		reads := 0
+		before = func() {
+			if reads++; reads == 3 {
+				cancel()
+			}
+		}
+		_, err = conn.In.Recv(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, 3, reads)
+		m, err := conn.In.Recv(peer.ctx)
+		require.NoError(t, err)
+		require.Equal(t, "next", m.String())
+	})
 }

@@ -224,6 +224,27 @@ func TestLeasedMessagesAreReleasedOnce(t *testing.T) {
 	require.Panics(t, l.Release)
 }
 
+func TestLeasedMessageThatIsRefusedIsReleased(t *testing.T) {
+	client, server := newPair(t, nil, nil)
+	ctx := within(t)
+	d := websocket.Leases(server)
+	for _, send := range []func(websocket.Leased) error{
+		func(l websocket.Leased) error { return d.Out.Send(ctx, l) },
+		func(l websocket.Leased) error {
+			ok, err := d.Out.TrySend(l)
+			require.False(t, ok)
+			return err
+		},
+	} {
+		require.NoError(t, client.Out.Send(ctx, websocket.Binary(make([]byte, 20_000))))
+		l, err := d.In.Recv(ctx)
+		require.NoError(t, err)
+		l.Kind = 3
+		require.ErrorIs(t, send(l), websocket.ErrMessage)
+		require.Panics(t, l.Release)
+	}
+}
+
 func TestTypedMessagesOverJSONAndCodecs(t *testing.T) {
 	type order struct{ ID int }
 	client, server := newPair(t, nil, nil)

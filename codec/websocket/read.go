@@ -74,6 +74,9 @@ func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) 
 	}
 	for {
 		if r.inflating != nil {
+			if ctx.Err() != nil { // who skips the pieces may call this often
+				return m, chanio.Cause(ctx)
+			}
 			m, err = r.uncompress(r.inflatedPart)
 			if err == nil {
 				return m, nil
