@@ -20,9 +20,9 @@ import (
 //     own Close frame. Out.Abort with a *CloseError sends its code; see [Conn.Abort].
 //   - A message that Out rejects (text that is not UTF-8, an unknown kind) leaves Out usable.
 //   - When the peer has closed with 1000, 1001 or without a code, Out still accepts replies to messages received
-//     before: until it is closed, or nothing has been received or sent for a second, or CloseTimeout has passed. Then
-//     it ends as if closed, after everything it accepted. It ends soon if nobody receives from In, or the peer closed
-//     with another code.
+//     before: until it is closed, or nothing has been received or sent for a second, nothing received for CloseTimeout,
+//     or nothing sent for half of it. Then it ends as if closed, after everything it accepted. It ends soon if nobody
+//     receives from In, or the peer closed with another code.
 //
 // Pings are answered while nobody receives: a quarter of a second after the last receive a goroutine starts to read
 // ahead, up to 64 KiB or 16 messages. It ends when somebody receives.

@@ -13,7 +13,8 @@ import "time"
 //	                   received before it. Out still takes messages, for the consumer may not have come to the end: a
 //	                   channel, or the reading ahead, has come to it first.
 //	replies -> said    Out was closed here; or nobody has received from In, or it was closed; or nothing was received or
-//	                   accepted for replyPause; or CloseTimeout has passed. The code is the peer's.
+//	                   accepted for replyPause, nothing was received for CloseTimeout, or nothing was accepted for half of
+//	                   it, since a peer with the same limit waits while it hears something. The code is the peer's.
 //	open    -> said    the peer's Close frame has come with another code, which is the error of both halves. What Out had
 //	                   accepted still goes first.
 //	said    -> closed  the peer's Close frame has come, before or now. If it does not come within CloseTimeout, while
@@ -30,9 +31,10 @@ const replyPause = time.Second
 
 // replies is the state between the peer's Close frame and its answer.
 type replies struct {
-	waits bool          // for replies
-	seen  uint64        // what had been received and accepted at the last look
-	since time.Duration // of that
+	waits          bool          // for replies
+	turns          uint64        // of receivers, at the last look
+	entered        uint32        // messages accepted until then
+	received, sent time.Duration // when these had changed, or bye.heard
 }
 
 // awaitReplies has the peer's Close frame answered after the replies to earlier messages, or at once if none can
@@ -47,7 +49,7 @@ func (c *Conn) awaitReplies() {
 	entered, _ := c.w.gate.entries()
 	waits := !c.inOver && (who == receiver || turns > 0 || c.queue.Load() != nil)
 	bye := c.byeLocked()
-	bye.replies = replies{waits: waits, seen: turns + uint64(entered), since: bye.heard}
+	bye.replies = replies{waits, turns, entered, bye.heard, bye.heard}
 	c.mu.Unlock()
 	if waits {
 		c.rouse()
@@ -63,10 +65,13 @@ func (c *Conn) repliesLocked() time.Duration {
 	r := &bye.replies
 	_, turns := c.who.present()
 	entered, busy := c.w.gate.entries()
-	if seen := turns + uint64(entered); busy || seen != r.seen {
-		r.seen, r.since = seen, now
+	if turns != r.turns {
+		r.turns, r.received = turns, now
 	}
-	left := min(r.since+replyPause, bye.heard+c.cfg.CloseTimeout) - now
+	if busy || entered != r.entered {
+		r.entered, r.sent = entered, now
+	}
+	left := min(max(r.received, r.sent)+replyPause, r.received+c.cfg.CloseTimeout, r.sent+c.cfg.CloseTimeout/2) - now
 	if left <= 0 || c.inOver || !c.w.end.Open() {
 		r.waits = false
 		return 0
