@@ -242,13 +242,11 @@ func (c *compressWriter) ReadFrom(src io.Reader) (int64, error) {
 
 // decideWith decides, given that p follows the buffered bytes, and writes the buffered bytes.
 func (c *compressWriter) decideWith(p []byte) error {
-	if len(c.Header().Values("Content-Type")) == 0 {
-		sniffed := p
-		if len(c.kept) > 0 {
-			sniffed = append(c.kept, p[:min(len(p), 512)]...)
-		}
-		c.Header().Set("Content-Type", http.DetectContentType(sniffed))
+	sniffed := p
+	if len(c.kept) > 0 {
+		sniffed = append(c.kept, p[:min(len(p), 512)]...)
 	}
+	c.sniff(sniffed)
 	c.decide(true)
 	if len(c.kept) == 0 {
 		return nil
@@ -256,6 +254,15 @@ func (c *compressWriter) decideWith(p []byte) error {
 	_, err := c.pass(c.kept)
 	c.kept = nil
 	return err
+}
+
+// sniff sets the Content-Type for a body that begins with start, where the server would: not for an encoded one, nor if
+// the handler has suppressed it with a nil value.
+func (c *compressWriter) sniff(start []byte) {
+	h := c.Header()
+	if _, set := h["Content-Type"]; !set && h.Get("Content-Encoding") == "" {
+		h.Set("Content-Type", http.DetectContentType(start))
+	}
 }
 
 // decide decides whether to compress, and writes the head. large reports whether the body is known to reach MinSize.
@@ -367,8 +374,8 @@ func (c *compressWriter) finish() (err error) {
 	case c.status == 0:
 		return nil // the server answers, or the connection was hijacked
 	case !c.decided:
-		if len(c.kept) > 0 && len(c.Header().Values("Content-Type")) == 0 {
-			c.Header().Set("Content-Type", http.DetectContentType(c.kept))
+		if len(c.kept) > 0 {
+			c.sniff(c.kept)
 		}
 		c.decide(c.isHead && len(c.kept) == 0) // a handler may write nothing in reply to HEAD
 		if len(c.kept) > 0 {
