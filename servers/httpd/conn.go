@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -155,7 +156,7 @@ func (c *conn) readHead() bool {
 	switch {
 	case errors.As(err, &broken):
 		c.refuseHead(broken.Status, err)
-	case len(c.src.Buffered()) == 0:
+	case len(bytes.Trim(c.src.Buffered(), "\r\n")) == 0: // empty lines before a request are not its beginning
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.refuseHead(http.StatusRequestTimeout, err)
 	default: // the client disconnected within the head
