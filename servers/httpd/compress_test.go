@@ -143,6 +143,20 @@ func TestCompressDetectsATypeOnlyWhereTheServerDoes(t *testing.T) {
 	}
 }
 
+func TestCompressAddsToVaryWhatIsMissing(t *testing.T) {
+	for before, after := range map[string][]string{
+		"Origin":                  {"Origin", "Accept-Encoding"},
+		"Origin, accept-encoding": {"Origin, accept-encoding"},
+		"*":                       {"*"},
+	} {
+		h := Compress(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Vary", before)
+			_, _ = io.WriteString(w, longText)
+		}), nil)
+		require.Equal(t, after, ask(h, http.MethodGet, "/", "Accept-Encoding", "gzip").Header().Values("Vary"))
+	}
+}
+
 func TestCodingIsTheOneThatTheClientLikesBest(t *testing.T) {
 	h := Compress(say(longText), &CompressConfig{Codings: []Coding{Deflate(1), Gzip(9)}, MinSize: 1})
 	for accept, want := range map[string]string{
