@@ -127,6 +127,36 @@ func TestCompressedReplyHasAWeakETagAndNoLength(t *testing.T) {
 	require.Equal(t, "Accept-Encoding", rec.Header().Get("Vary"))
 }
 
+func TestCompressDetectsATypeOnlyWhereTheServerDoes(t *testing.T) {
+	for name, set := range map[string]func(h http.Header){
+		"encoded":    func(h http.Header) { h.Set("Content-Encoding", "gzip") },
+		"suppressed": func(h http.Header) { h["Content-Type"] = nil },
+	} {
+		for _, length := range []int{10, 5000} {
+			h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				set(w.Header())
+				_, _ = io.WriteString(w, "\x1f\x8b\x08"+strings.Repeat("x", length))
+			})
+			got := rawReply(t, start(t, Compress(h, nil), nil), "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n")
+			require.NotContains(t, got, "Content-Type", name)
+		}
+	}
+}
+
+func TestCompressAddsToVaryWhatIsMissing(t *testing.T) {
+	for before, after := range map[string][]string{
+		"Origin":                  {"Origin", "Accept-Encoding"},
+		"Origin, accept-encoding": {"Origin, accept-encoding"},
+		"*":                       {"*"},
+	} {
+		h := Compress(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Vary", before)
+			_, _ = io.WriteString(w, longText)
+		}), nil)
+		require.Equal(t, after, ask(h, http.MethodGet, "/", "Accept-Encoding", "gzip").Header().Values("Vary"))
+	}
+}
+
 func TestCodingIsTheOneThatTheClientLikesBest(t *testing.T) {
 	h := Compress(say(longText), &CompressConfig{Codings: []Coding{Deflate(1), Gzip(9)}, MinSize: 1})
 	for accept, want := range map[string]string{

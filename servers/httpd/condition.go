@@ -116,6 +116,9 @@ func answerCondition(w http.ResponseWriter, status int) error {
 	if h.Get("Etag") != "" {
 		h.Del("Last-Modified")
 	}
+	if status != http.StatusNotModified {
+		clearFreshness(h)
+	}
 	w.WriteHeader(status)
 	return nil
 }

@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -56,7 +57,8 @@ type takeover struct {
 type serving struct {
 	srv   *Server
 	shown *http.Server    // passed to handlers
-	io    context.Context // bounds reading and writing
+	base  context.Context // of Config.BaseContext: its end ends the contexts of requests
+	io    context.Context // bounds reading and writing: the end of the connection ends its calls
 }
 
 // requestLine is what the log contains of a request.
@@ -67,11 +69,13 @@ func lineOf(r *http.Request) requestLine { return requestLine{r.Method, r.Reques
 // newConn returns a conn for nc. ctx is the context of the listener's handler.
 func newConn(s *serving, ctx context.Context, nc *chanio.Conn) *conn {
 	c := &conn{serving: s, nc: nc, lasting: &lasting{server: s.srv, remote: nc.RemoteAddr().String()}, secure: nc.TLS()}
+	if s.base.Done() != nil { // otherwise an idle connection watches no context
+		both, cancel := context.WithCancelCause(s.base)
+		context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+		ctx = both
+	}
 	c.ctx = &connContext{ctx, s, nc.LocalAddr()} // a WebSocket keeps it, and nothing else of c
 	c.conn.Store(c)
-	if s.io.Done() != nil { // otherwise the end of the connection ends its calls, and an idle one watches no context
-		c.serving = &serving{s.srv, s.shown, ctx}
-	}
 	if f := s.srv.cfg.ConnContext; f != nil {
 		c.ctx = f(c.ctx, nc.NetConn())
 	}
@@ -152,7 +156,7 @@ func (c *conn) readHead() bool {
 	switch {
 	case errors.As(err, &broken):
 		c.refuseHead(broken.Status, err)
-	case len(c.src.Buffered()) == 0:
+	case len(bytes.Trim(c.src.Buffered(), "\r\n")) == 0: // empty lines before a request are not its beginning
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.refuseHead(http.StatusRequestTimeout, err)
 	default: // the client disconnected within the head

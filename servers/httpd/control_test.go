@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -86,6 +87,22 @@ func TestResetOfOneStreamLeavesTheOthers(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Head(t.Context())
 	require.NoError(t, err)
+}
+
+// TestResetReachesTheClientBeforeTheHandlerReturns has a handler of HTTP/1 wait until its client has noticed.
+func TestResetReachesTheClientBeforeTheHandlerReturns(t *testing.T) {
+	noticed := make(chan struct{})
+	defer close(noticed)
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = Reset(w, CodeCancel)
+		<-noticed
+	}), nil)
+	nc, in := dial(t, addr)
+	_, err := io.WriteString(nc, getLine)
+	require.NoError(t, err)
+	_, err = in.ReadByte()
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.Error(t, err)
 }
 
 func TestResetOfWhatIsOverIsAnError(t *testing.T) {

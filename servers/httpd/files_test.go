@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -94,6 +95,24 @@ func TestFilesServesWhatMayBeServed(t *testing.T) {
 	own := &FilesConfig{Index: "a.txt", NotFound: status(410, "gone")}
 	require.Equal(t, "text", ask(Files(fsys, own), http.MethodGet, "/").Body.String())
 	require.Equal(t, 410, ask(Files(fsys, own), http.MethodGet, "/none").Code)
+}
+
+// TestFailuresAreNotStoredAsLongAsFiles requires that a cache does not serve the answer to a range or a condition to
+// others.
+func TestFailuresAreNotStoredAsLongAsFiles(t *testing.T) {
+	fsys := fstest.MapFS{"a.txt": {Data: []byte("hello"), ModTime: time.Unix(1e9, 0)}}
+	for policy, kept := range map[string]string{"public, max-age=31536000": "", "no-store": "no-store"} {
+		h := Files(fsys, &FilesConfig{CacheControl: policy})
+		rec := ask(h, http.MethodGet, "/a.txt", "Range", "bytes=100-")
+		require.Equal(t, http.StatusRequestedRangeNotSatisfiable, rec.Code)
+		require.Equal(t, kept, rec.Header().Get("Cache-Control"))
+		rec = ask(h, http.MethodGet, "/a.txt", "If-Match", `"other"`)
+		require.Equal(t, http.StatusPreconditionFailed, rec.Code)
+		require.Equal(t, kept, rec.Header().Get("Cache-Control"))
+		rec = ask(h, http.MethodGet, "/a.txt", "If-None-Match", "*")
+		require.Equal(t, http.StatusNotModified, rec.Code)
+		require.Equal(t, policy, rec.Header().Get("Cache-Control"))
+	}
 }
 
 func TestFilesOfARootFollowNoLinkOut(t *testing.T) {

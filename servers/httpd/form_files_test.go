@@ -72,6 +72,44 @@ func TestFilesOfAFormAreRemoved(t *testing.T) {
 	}
 }
 
+// TestFilesOfAFormOfACopiedRequestAreRemoved has a handler parse the form of a copy, of which a server knows nothing.
+func TestFilesOfAFormOfACopiedRequestAreRemoved(t *testing.T) {
+	body, kind := form(t, func(m *multipart.Writer) error { return addFile(m, "f", "f.bin", noise(1<<20)) })
+	stored := make(chan int, 1)
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	parse := func(r *http.Request) int {
+		_ = r.ParseMultipartForm(0) // checked by the files it has stored
+		return filesIn(t, dir)
+	}
+	limited := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { stored <- parse(r) })
+	queue, reqs := Requests(nil)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		for req := range reqs.All(context.Background()) {
+			n := parse(req.Request)
+			_ = req.Close() // answers
+			stored <- n
+		}
+	}()
+	for name, h := range map[string]http.Handler{"MaxBody": MaxBody(limited, 1<<30), "Requests": queue} {
+		for _, begin := range []func(*testing.T) string{
+			func(t *testing.T) string { return start(t, h, nil) },
+			func(t *testing.T) string { return startStandard(t, h) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				rawReply(t, begin(t), fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s",
+					kind, body.Len(), body.Bytes()))
+			})
+			require.Equal(t, 1, <-stored)
+			require.Zero(t, filesIn(t, dir), name)
+		}
+	}
+	require.NoError(t, reqs.Close())
+	<-answered
+}
+
 // noise returns text that gzip compresses to half its length at best.
 func noise(n int) string {
 	r := rand.New(rand.NewPCG(1, 2))

@@ -32,6 +32,7 @@ func MaxBody(next http.Handler, n int64) http.Handler {
 			limited := new(http.Request)
 			*limited = *r
 			limited.Body = limitedBody{http.MaxBytesReader(w, r.Body, n)}
+			defer func(r *http.Request) { r.MultipartForm = limited.MultipartForm }(r) // the server removes its files
 			r = limited
 		}
 		next.ServeHTTP(w, r)

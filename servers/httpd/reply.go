@@ -63,8 +63,17 @@ func answer(w http.ResponseWriter, r *http.Request, resp Response, err error) {
 
 // clearEntity deletes the fields that describe a body that is not sent.
 func clearEntity(h http.Header) {
+	clearFreshness(h)
 	for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Content-Range", "Etag", "Last-Modified", "Accept-Ranges"} {
 		h.Del(name)
+	}
+}
+
+// clearFreshness deletes the fields by which a cache would store a failure for as long as what was asked for.
+func clearFreshness(h http.Header) {
+	h.Del("Expires")
+	if !hasDirective(h, "no-store") {
+		h.Del("Cache-Control")
 	}
 }
 

@@ -493,3 +493,15 @@ func TestAReplyWithoutValidatorsHeedsConditions(t *testing.T) {
 		require.Equal(t, status, record(made, http.MethodGet, condition[:]...).Code, condition)
 	}
 }
+
+// TestFailedConditionHasNoLengthOfTheBody has a Response with a Content-Length of its own, and requires the 412 to be
+// complete without it.
+func TestFailedConditionHasNoLengthOfTheBody(t *testing.T) {
+	addr := start(t, Reply(func(context.Context, *http.Request) (Response, error) {
+		return Text("hello").With("Content-Length", "5").With("ETag", `"a"`), nil
+	}), nil)
+	const failing = "GET / HTTP/1.1\r\nHost: a\r\nIf-Match: \"b\"\r\n\r\n"
+	replies, _ := talk(t, addr, failing+failing, "GET", "GET")
+	require.Len(t, replies, 2)
+	require.Contains(t, rawReply(t, addr, failing), "\r\nContent-Length: 0\r\n")
+}

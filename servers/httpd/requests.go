@@ -188,6 +188,9 @@ func (req *Request) Close() error {
 
 // end ends the request with v. It returns an error if the request has ended before or its client has disconnected.
 func (req *Request) end(v verdict) error {
+	if !v.gone { // the receiver calls, and may have parsed a form
+		removeForm(req.Request)
+	}
 	var late error
 	ended := true
 	req.once.Do(func() {

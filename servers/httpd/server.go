@@ -111,7 +111,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		}
 		base = s.cfg.BaseContext(nl)
 	}
-	common := &serving{s, s.shown(ln), base}
+	common := &serving{s, s.shown(ln), base, context.WithoutCancel(base)}
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
@@ -119,7 +119,7 @@ func (s *Server) serve(ctx context.Context, ln *servers.Listener, nl net.Listene
 		defer cancel()
 		_ = ln.Shutdown(limit) // the remaining connections are aborted
 	})
-	err := ln.Serve(base, func(ctx context.Context, nc *chanio.Conn) error {
+	err := ln.Serve(common.io, func(ctx context.Context, nc *chanio.Conn) error {
 		return newConn(common, ctx, nc).run()
 	})
 	if !stop() {

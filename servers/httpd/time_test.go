@@ -67,6 +67,18 @@ func TestSilentConnectionIsClosedAfterHeadTimeout(t *testing.T) {
 	})
 }
 
+// TestEmptyLineBehindARequestIsNotAnswered has a client send one too many, which is no request.
+func TestEmptyLineBehindARequestIsNotAnswered(t *testing.T) {
+	inBubble(t, say("hello"), nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
+		nc, in := dial()
+		_, err := io.WriteString(nc, getLine+"\r\n")
+		require.NoError(t, err)
+		requireHello(t, in)
+		requireEnd(t, in)
+		require.NoError(t, nc.Close())
+	})
+}
+
 func TestHeadHasItsTimeHoweverSlowlyItTrickles(t *testing.T) {
 	inBubble(t, say("x"), nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
 		start := time.Now()
