@@ -132,7 +132,8 @@ type Config struct {
 	ShowSecrets bool
 
 	// BaseContext, if not nil, returns the parent context of the requests of a listener, and ConnContext modifies it
-	// for one connection, as in [http.Server]. The end of the former ends neither connections nor Serve. c is the accepted net.Conn; only its options and addresses may be used.
+	// for one connection, as in [http.Server]. The end of the former ends neither connections nor Serve. c is the
+	// accepted net.Conn; only its options and addresses may be used.
 	BaseContext func(net.Listener) context.Context
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 
