@@ -280,9 +280,11 @@ func (cl *Caller[R, W]) end(err error) bool {
 // room for are then discarded.
 func (cl *Caller[R, W]) Shutdown(ctx context.Context) error {
 	var err error
-	if cl.refuse() {
+	switch first := cl.refuse(); {
+	case deadline.Ended(cl.done): // even if ctx has ended too
+	case first:
 		err = cl.drain(ctx)
-	} else {
+	default:
 		err = cl.awaitEnd(ctx) // another call drains
 	}
 	if err != nil && cl.d.Out.Flush(ctx) != nil {

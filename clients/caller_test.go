@@ -673,3 +673,23 @@ func TestCallerThatEndsAtTheSameTimeAsTheCtxFailsTheCall(t *testing.T) {
 		require.NoError(t, m.Close())
 	}
 }
+
+func TestCallerShutdownOfAnEndedCallerSucceedsWithAnyCtx(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
+			lost := make(chan error, 1)
+			go func() {
+				_, err := m.Call(t.Context(), "one")
+				lost <- err
+			}()
+			_, err := far.In.Recv(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, far.Close())
+			require.ErrorIs(t, <-lost, io.ErrUnexpectedEOF)
+			require.NoError(t, m.Shutdown(ctx))
+			require.NoError(t, m.Shutdown(ctx))
+		})
+	}
+}

@@ -517,6 +517,9 @@ func TestDNSGoesOnToTheNextServer(t *testing.T) {
 		"refusing": func(q query, send func([]byte)) {
 			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeRefused }))
 		},
+		"misunderstanding, with and without EDNS": func(q query, send func([]byte)) { // c-ares 1025
+			send(q.pack(func(m *dnsmessage.Message) { m.RCode = dnsmessage.RCodeFormatError }))
+		},
 		"cut off": func(q query, send func([]byte)) {
 			b := q.with(60, aRecord("10.1.0.1"))
 			send(b[:len(b)-2])

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/guard"
 )
 
@@ -205,6 +206,9 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-p.drained:
+	case <-ctx.Done():
+	}
+	if deadline.Ended(p.drained) { // even if ctx has ended too
 		p.fills.Wait()
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -212,12 +216,11 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 			return p.panicked
 		}
 		return nil
-	case <-ctx.Done():
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return fmt.Errorf("clients: shutdown of a pool: %d of its values have not been released: %w",
-			p.open, chanio.Cause(ctx))
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Errorf("clients: shutdown of a pool: %d of its values have not been released: %w",
+		p.open, chanio.Cause(ctx))
 }
 
 // stop closes the pool for callers and returns the idle values.

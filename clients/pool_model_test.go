@@ -229,3 +229,87 @@ func runPool(t *testing.T, r *rand.Rand) {
 	require.EqualValues(t, m.opened, s.Closed)
 	require.GreaterOrEqual(t, int(s.Failed), failed)
 }
+
+// Functions of the user fail and panic at any point, and no place is lost or freed twice: OpenIdentityPlatform/OpenDJ 884,
+// ClickHouse/clickhouse-go 1759, mongodb/mongo-java-driver 699.
+func TestPoolKeepsItsPlacesWhateverPanics(t *testing.T) {
+	modelled(t, func(t *testing.T, r *rand.Rand) {
+		synctest.Test(t, func(t *testing.T) { runPoolThatPanics(t, r) })
+	})
+}
+
+func runPoolThatPanics(t *testing.T, r *rand.Rand) {
+	var mu sync.Mutex
+	roll := func(n int) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return r.IntN(n)
+	}
+	fails := func(what string) error {
+		switch roll(8) {
+		case 0:
+			panic(what)
+		case 1:
+			return errClash
+		}
+		return nil
+	}
+	seconds := func(n int) time.Duration { return time.Duration(roll(n)) * time.Second }
+	most := 1 + r.IntN(4)
+	cfg := clients.PoolConfig[int]{MaxOpen: most, MinIdle: r.IntN(most + 1), IdleTimeout: seconds(20), MaxLifetime: seconds(30)}
+	cfg.Check = func(context.Context, int) error {
+		time.Sleep(seconds(2))
+		return fails("check")
+	}
+	opened, live := 0, map[int]bool{}
+	open := func(ctx context.Context) (int, error) {
+		time.Sleep(seconds(3))
+		if err := fails("open"); err != nil {
+			return 0, err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		opened++
+		live[opened] = true
+		if len(live) > most {
+			t.Errorf("%d are open", len(live))
+		}
+		return opened, nil
+	}
+	p := clients.NewPool(open, func(n int) {
+		mu.Lock()
+		if !live[n] {
+			t.Errorf("%d is closed twice", n)
+		}
+		delete(live, n)
+		mu.Unlock()
+		_ = fails("close")
+	}, &cfg)
+	var users sync.WaitGroup
+	for range 1 + 2*most {
+		users.Go(func() {
+			for range 20 {
+				func() {
+					defer func() { _ = recover() }()
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second+seconds(8))
+					defer cancel()
+					_ = p.Do(ctx, func(context.Context, int) error {
+						time.Sleep(seconds(3))
+						return fails("use")
+					})
+				}()
+				time.Sleep(seconds(3))
+			}
+		})
+	}
+	users.Wait()
+	synctest.Wait()
+	s := p.Stats()
+	require.Zero(t, s.InUse+s.Waiting)
+	require.LessOrEqual(t, s.Open-s.Idle, cfg.MinIdle, "others than those being opened ahead")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NotErrorIs(t, p.Shutdown(ctx), context.DeadlineExceeded)
+	require.Empty(t, live)
+	require.Zero(t, p.Stats().Open)
+}

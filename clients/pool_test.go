@@ -912,3 +912,52 @@ func TestPoolKeepsNoMemoryOfWhatHasExpired(t *testing.T) {
 		require.NoError(t, p.Close())
 	})
 }
+
+// When the pool is drained and ctx has ended as well, both cases of a select would be ready.
+func TestPoolShutdownOfADrainedPoolSucceedsWithAnyCtx(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		p := clients.NewPool(new(factory).open, func(int) {}, nil)
+		require.NoError(t, p.Shutdown(ctx))
+		require.NoError(t, p.Shutdown(ctx))
+	}
+}
+
+// unsoundCtx is a ctx whose Done panics.
+type unsoundCtx struct{ context.Context }
+
+func (unsoundCtx) Done() <-chan struct{} { panic("a fault in Done") }
+
+func TestPoolACtxThatPanicsIsNotInLine(t *testing.T) {
+	p := clients.NewPool(func(context.Context) (int, error) { return 1, nil }, func(int) {}, &clients.PoolConfig[int]{MaxOpen: 1})
+	l, err := p.Get(t.Context())
+	require.NoError(t, err)
+	require.Panics(t, func() { _, _ = p.Get(unsoundCtx{t.Context()}) })
+	require.Zero(t, p.Stats().Waiting)
+	l.Release()
+	require.Equal(t, 1, p.Stats().Idle, "nobody was waiting for it")
+	require.NoError(t, p.Close())
+}
+
+func TestPoolReplacesWhatIsKeptReadyAlthoughItsCloserPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opened := 0
+		open := func(context.Context) (int, error) {
+			opened++
+			return opened, nil
+		}
+		p := clients.NewPool(open, func(n int) {
+			if n == 1 {
+				panic("a fault of the closer")
+			}
+		}, &clients.PoolConfig[int]{MinIdle: 1, IdleTimeout: time.Minute})
+		synctest.Wait()
+		require.Equal(t, 1, p.Stats().Idle)
+		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
+		require.Equal(t, 1, p.Stats().Idle)
+		require.Equal(t, 2, opened)
+		require.ErrorContains(t, p.Close(), "a fault of the closer")
+	})
+}

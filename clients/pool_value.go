@@ -147,11 +147,14 @@ func (p *Pool[T]) closeOne(e *pooled[T]) {
 	closed := false
 	defer func() {
 		p.mu.Lock()
-		defer p.mu.Unlock()
 		p.stats.Closed++
-		if !closed {
-			p.free() // the closer panicked, so the permit is released here
+		if closed {
+			p.mu.Unlock()
+			return
 		}
+		p.free() // the closer panicked, so the permit is released here
+		p.mu.Unlock()
+		p.openAhead()
 	}()
 	p.closer(e.v)
 	closed = true

@@ -19,6 +19,7 @@ type grant[T any] struct {
 
 // acquire returns a value, or nil for the permit to open one.
 func (p *Pool[T]) acquire(ctx context.Context) (*pooled[T], error) {
+	ended := ctx.Done() // a ctx that panics here is not in line yet
 	p.mu.Lock()
 	switch {
 	case p.closed:
@@ -39,34 +40,36 @@ func (p *Pool[T]) acquire(ctx context.Context) (*pooled[T], error) {
 	w := &waiter[T]{granted: make(chan grant[T], 1)}
 	place := p.waiters.PushBack(w)
 	p.mu.Unlock()
-	return p.wait(ctx, w, place)
+	if g, ok := p.wait(ended, w, place); ok {
+		return g.value, g.err
+	}
+	return nil, chanio.Cause(ctx)
 }
 
-func (p *Pool[T]) wait(ctx context.Context, w *waiter[T], place *list.Element) (*pooled[T], error) {
+// wait waits for a grant until ended is closed.
+func (p *Pool[T]) wait(ended <-chan struct{}, w *waiter[T], place *list.Element) (g grant[T], ok bool) {
 	start := time.Now()
-	var g grant[T]
-	ended := false
 	select {
 	case g = <-w.granted:
-	case <-ctx.Done():
-		ended = true
+		ok = true
+	case <-ended:
 	}
 	p.mu.Lock()
 	p.stats.Waits++
 	p.stats.WaitTime += time.Since(start)
-	if ended {
+	if !ok {
 		p.waiters.Remove(place) // does nothing if it has been served
 	}
 	p.mu.Unlock()
-	if !ended {
-		return g.value, g.err
+	if ok {
+		return g, true
 	}
 	select {
-	case g = <-w.granted:
-		p.giveBack(g)
+	case late := <-w.granted:
+		p.giveBack(late)
 	default:
 	}
-	return nil, chanio.Cause(ctx)
+	return g, false
 }
 
 // giveBack passes on a grant that arrived too late for its receiver.

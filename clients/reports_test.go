@@ -7,8 +7,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -367,5 +369,67 @@ func TestSOCKS5UnderstandsARefusalWithoutAnAddress(t *testing.T) {
 		require.ErrorIs(t, err, syscall.ECONNREFUSED)
 		require.ErrorAs(t, err, new(*clients.ProxyError))
 		proxy.playing.Wait()
+	}
+}
+
+// The address in a reply may be a name of any length, also a shorter one than an IPv4 address (libtorrent 8321, MailKit
+// 1993) or than the name in the request (curl 5527). It arrives in any pieces, and what follows it belongs to the tunnel
+// (zephyr 117993).
+func TestSOCKS5ReadsAReplyWithAnyAddressToItsEnd(t *testing.T) {
+	replies := []string{"\x01\x7f\x00\x00\x01\x00\x50", "\x04" + strings.Repeat("\x00", 15) + "\x01\x00\x50"}
+	for _, n := range []int{0, 1, 2, 3, 16, 255} {
+		replies = append(replies, "\x03"+string([]byte{byte(n)})+strings.Repeat("n", n)+"\x00\x50")
+	}
+	for _, reply := range replies {
+		answer := "\x05\x00\x00" + reply + "hello"
+		for _, bytewise := range []bool{false, true} {
+			ln := listen(t)
+			go func() {
+				nc, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				defer nc.Close()
+				_, _ = io.ReadFull(nc, make([]byte, 3))
+				_, _ = nc.Write([]byte{5, 0})
+				_, _ = io.ReadFull(nc, make([]byte, len("\x05\x01\x00\x03\x06a.test\x00\x50")))
+				if !bytewise {
+					_, _ = io.WriteString(nc, answer)
+					return
+				}
+				for i := range len(answer) {
+					_, _ = io.WriteString(nc, answer[i:i+1])
+				}
+			}()
+			c, err := clients.DialTCP(t.Context(), "a.test:80", &clients.Config{Proxy: &clients.SOCKS5{Addr: ln.Addr().String()}})
+			require.NoError(t, err, "%q", reply)
+			got, err := io.ReadAll(chanio.NewReader(t.Context(), c.In))
+			require.NoError(t, err, "%q", reply)
+			require.Equal(t, "hello", string(got), "%q", reply)
+			require.NoError(t, c.Close())
+		}
+	}
+}
+
+// The end of the other attempts, or of the ctx of the dial, does not end the connection that has won (golang/go 15035).
+func TestDialTCPTheConnectionThatHasWonOutlivesItsDial(t *testing.T) {
+	ln := listen(t)
+	go serveEcho(ln)
+	port := ln.Addr().(*net.TCPAddr).Port
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		c, err := clients.DialTCP(ctx, "a.test:"+strconv.Itoa(port), &clients.Config{
+			AttemptDelay: time.Nanosecond,
+			Resolver: clients.ResolverFunc(func(context.Context, string) ([]netip.Addr, error) {
+				return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1"), netip.MustParseAddr("127.0.0.1")}, nil
+			}),
+		})
+		require.NoError(t, err)
+		cancel()
+		require.NoError(t, c.Out.Send(t.Context(), []byte("hello")))
+		got, err := codec.Recv(t.Context(), c.In, codec.Exactly(5, codec.Bytes))
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(got))
+		require.NoError(t, c.Close())
 	}
 }

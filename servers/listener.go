@@ -263,7 +263,12 @@ func (l *Listener) stop() error {
 	l.state = stopped
 	close(l.closing)
 	l.mu.Unlock()
-	defer close(l.closed)
+	defer func() {
+		close(l.closed)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.check()
+	}()
 	var err error
 	if panicked := l.call("net.Listener", nil, func() { err = l.acceptor.nl.Close() }); panicked != nil {
 		err = panicked // this may be a goroutine of the library

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // member is an open connection of a Listener.
@@ -114,7 +115,7 @@ func firstByteWait(firstByte time.Duration, since time.Time) time.Duration {
 
 // check closes drained if all connections have ended and no more will come. The caller holds mu.
 func (l *Listener) check() {
-	if l.drained == nil || len(l.live) > 0 || l.accepting {
+	if l.drained == nil || len(l.live) > 0 || l.accepting || !deadline.Ended(l.closed) {
 		return
 	}
 	select {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -188,6 +189,28 @@ func TestHandlersErrorIsOneLogLine(t *testing.T) {
 	require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
 	require.Contains(t, log.lines()[0], `err="no such order"`)
 	require.Contains(t, log.lines()[0], "peer="+nc.LocalAddr().String())
+}
+
+// A handler may add to the error of its ctx, and return that of either kind.
+func TestHandlersThatReturnTheirCtxsErrorAreNotLogged(t *testing.T) {
+	errStopped := errors.New("stopped by the operator")
+	for what, of := range map[string]func(context.Context) error{"Err": context.Context.Err, "Cause": context.Cause} {
+		synctest.Test(t, func(t *testing.T) {
+			var log logbook
+			ln, connect := listenInMemory(t, &servers.Config{Logger: log.logger()})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			result := serveOn(t, ctx, ln, func(ctx context.Context, _ *chanio.Conn) error {
+				<-ctx.Done()
+				return fmt.Errorf("lookup: %w", of(ctx))
+			})
+			nc := connect()
+			synctest.Wait()
+			cancel(errStopped)
+			require.NoError(t, <-result)
+			require.Empty(t, log.lines(), what)
+			require.NoError(t, nc.Close())
+		})
+	}
 }
 
 func TestG16PanicInAHandlerEndsItsOwnConnection(t *testing.T) {

@@ -304,3 +304,41 @@ func TestG18AConnectionThatComesDuringAnAbortIsNotServed(t *testing.T) {
 	_, err := io.ReadAll(nc)
 	require.ErrorIs(t, err, syscall.ECONNRESET)
 }
+
+// gatedListener is a net.Listener whose Close waits for the gate.
+type gatedListener struct {
+	net.Listener
+	gate chan struct{}
+}
+
+func (l *gatedListener) Close() error {
+	<-l.gate
+	return l.Listener.Close()
+}
+
+// When any of several calls has succeeded, the address is free.
+func TestShutdownReturnsAfterTheListenerIsClosedByAnotherCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network chaniotest.Network
+		nl, err := network.Listen("server")
+		require.NoError(t, err)
+		gated := &gatedListener{nl, make(chan struct{})}
+		ln, err := servers.Listen(gated, nil)
+		require.NoError(t, err)
+		first := shutdown(t, ln, time.Minute)
+		synctest.Wait()
+		second := shutdown(t, ln, time.Minute)
+		synctest.Wait()
+		select {
+		case err := <-second:
+			t.Error("it has returned while the listener is being closed", err)
+		default:
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, ln.Shutdown(ctx), context.DeadlineExceeded, "the wait is bounded")
+		close(gated.gate)
+		require.NoError(t, <-first)
+		require.NoError(t, <-second)
+	})
+}

@@ -342,3 +342,24 @@ func TestListenersOfEachKindRefuseAnEmptyTLSConfig(t *testing.T) {
 	_, err = servers.ListenTCP("127.0.0.1:0", empty)
 	require.ErrorContains(t, err, "certificate")
 }
+
+// Whoever has a second descriptor still serves at the path; a File that fails changes nothing.
+func TestUnixTheFileStaysForWhoeverHasTheDescriptor(t *testing.T) {
+	path := socketPath(t)
+	ln, err := servers.ListenUnix(path, nil)
+	require.NoError(t, err)
+	f, err := ln.File()
+	require.NoError(t, err)
+	require.NoError(t, ln.Close())
+	_, err = ln.File()
+	require.ErrorIs(t, err, net.ErrClosed)
+	next, err := servers.ListenFile(f, nil)
+	require.NoError(t, err)
+	serveOn(t, t.Context(), next, echo)
+	nc, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	require.Equal(t, "hello", say(t, nc, "hello"))
+	require.NoError(t, nc.Close())
+	require.NoError(t, next.Close())
+	require.FileExists(t, path, "it belongs to the process that has created it")
+}

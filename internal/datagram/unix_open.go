@@ -50,7 +50,8 @@ func bindUnix(cfg *UnixConfig) (uc *net.UnixConn, file *unixfile.File, err error
 	if err := bindName(int(socket.Fd()), cfg.Local); err != nil {
 		return nil, nil, err
 	}
-	return uc, nil, use(socket)
+	err = use(socket) // it sets uc
+	return uc, nil, err
 }
 
 // bindName binds to an abstract name, which the kernel chooses if it is empty. Only Linux has abstract names; elsewhere
