@@ -131,7 +131,7 @@ func (cfg *Config) complete() (Config, error) {
 	c.FirstByte = cmp.Or(c.FirstByte, defaultFirstByte)
 	c.ProxyTimeout = cmp.Or(c.ProxyTimeout, defaultProxyTimeout)
 	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, defaultHandshakes)
-	c.Conn.Linger = max(cmp.Or(c.Conn.Linger, chanio.DefaultLinger), 0)
+	c.Conn.Linger = max(cmp.Or(c.Conn.Linger, chanio.DefaultLinger), 1) // as good as none for a negative one
 	hooks := Hooks{}
 	if c.Hooks != nil {
 		hooks = *c.Hooks

@@ -10,7 +10,8 @@ import (
 	"net/netip"
 )
 
-// ProxyHeader is the PROXY protocol header of a connection. Fields that the balancer did not send are zero.
+// ProxyHeader is the PROXY protocol header of a connection. Fields that the balancer did not send are zero, as are all
+// of them in a header without addresses.
 type ProxyHeader struct {
 	// Source and Destination are the original addresses of the connection: *net.TCPAddr or *net.UnixAddr, or both nil.
 	Source, Destination net.Addr

@@ -342,3 +342,30 @@ func TestShutdownReturnsAfterTheListenerIsClosedByAnotherCall(t *testing.T) {
 		require.NoError(t, <-second)
 	})
 }
+
+func TestNegativeLingerWaitsForNoPeer(t *testing.T) {
+	for linger, want := range map[time.Duration]time.Duration{0: chanio.DefaultLinger, time.Second: time.Second, -1: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			ln, connect := listenInMemory(t, &servers.Config{Conn: chanio.ConnConfig{Linger: linger}})
+			result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+				var err error
+				for sent := true; sent && err == nil; {
+					sent, err = c.Out.TrySend(make([]byte, 10_000))
+				}
+				returned := time.Now()
+				go func() {
+					<-c.Done()
+					if waited := time.Since(returned); waited < want || waited > want*5/4 {
+						t.Errorf("linger %v: released after %v", linger, waited)
+					}
+				}()
+				return err
+			})
+			nc := connect() // reads nothing
+			time.Sleep(time.Minute)
+			require.NoError(t, ln.Close())
+			require.NoError(t, <-result)
+			_ = nc.Close()
+		})
+	}
+}
