@@ -343,8 +343,8 @@ func TestListenersOfEachKindRefuseAnEmptyTLSConfig(t *testing.T) {
 	require.ErrorContains(t, err, "certificate")
 }
 
-// Whoever has a second descriptor still serves at the path; a File that fails changes nothing.
-func TestUnixTheFileStaysForWhoeverHasTheDescriptor(t *testing.T) {
+// A process with a second descriptor still serves at the path; a File that fails changes nothing.
+func TestUnixTheFileStaysForAProcessWithTheDescriptor(t *testing.T) {
 	path := socketPath(t)
 	ln, err := servers.ListenUnix(path, nil)
 	require.NoError(t, err)
