@@ -74,7 +74,7 @@ func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) 
 	}
 	for {
 		if r.inflating != nil {
-			if ctx.Err() != nil { // who skips the pieces may call this often
+			if ctx.Err() != nil { // skipping a long message calls this again and again
 				return m, chanio.Cause(ctx)
 			}
 			m, err = r.uncompress(r.inflatedPart)
