@@ -1,9 +1,9 @@
 package httpd
 
 import (
-	"bytes"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/weir-go/weir/chanio"
@@ -193,20 +193,10 @@ func (e *exchange) fail(x Exchange, err error) {
 
 // dropBodyFields removes what describes the body of a reply that is not sent, and its trailers.
 func dropBodyFields(h http.Header) {
+	clearEntity(h)
 	maps.DeleteFunc(h, func(name string, _ []string) bool {
-		return isBodyField(name) || strings.HasPrefix(name, http.TrailerPrefix)
+		return name == "Trailer" || strings.HasPrefix(name, http.TrailerPrefix)
 	})
-}
-
-func isBodyField(name string) bool {
-	if name == "" {
-		return false
-	}
-	switch http1.Lookup(name) {
-	case http1.ContentEncoding, http1.ContentType, http1.Trailer:
-		return true
-	}
-	return false
 }
 
 // failBehindBody answers a request whose body was read. Its head is gone, so no http.Request can be created.
@@ -216,16 +206,16 @@ func (e *exchange) failBehindBody(x Exchange, err error) {
 		status = code
 	}
 	e.conn.srv.log.Error("httpd: native handler", "peer", e.conn.remote, "status", status, "err", err)
-	p, c := &e.resp.plan, e.conn
-	p.hasType, p.hasCoding, p.hasTrailers, p.trailers = false, false, false, nil
-	lines := c.lines
-	c.lines, c.tail = c.lines[:0], c.tail[:0]
-	for line := range bytes.SplitAfterSeq(lines, []byte("\r\n")) {
-		if name, _, _ := bytes.Cut(line, []byte(":")); !isBodyField(string(name)) {
-			c.lines = append(c.lines, line...)
+	c, h := e.conn, http.Header{}
+	addLines(h, "", c.lines)
+	dropBodyFields(h)
+	h.Set("X-Content-Type-Options", "nosniff")
+	e.resp.plan, c.lines, c.tail = plan{}, c.lines[:0], c.tail[:0]
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		for _, value := range h[name] {
+			e.add(http1.Lookup(name), name, value)
 		}
 	}
-	c.lines = http1.AppendField(c.lines, "X-Content-Type-Options", "nosniff")
 	if err := x.Reply(status, typeText, []byte(http.StatusText(status)+"\n")); err != nil {
 		cut()
 	}
@@ -266,16 +256,18 @@ func (e *exchange) takeHTTP() {
 // moveFields moves what Set and AddTrailer have added to the header of the http.ResponseWriter.
 func (e *exchange) moveFields() {
 	c := e.conn
-	move := func(prefix string, lines []byte) {
-		for line := range strings.SplitSeq(string(lines), "\r\n") {
-			if name, value, ok := strings.Cut(line, ": "); ok {
-				e.w.Header().Add(prefix+name, value)
-			}
+	addLines(e.w.Header(), "", c.lines)
+	addLines(e.w.Header(), http.TrailerPrefix, c.tail)
+	c.lines, c.tail = c.lines[:0], c.tail[:0]
+}
+
+// addLines adds the fields of lines to h, with prefix before each name.
+func addLines(h http.Header, prefix string, lines []byte) {
+	for line := range strings.SplitSeq(string(lines), "\r\n") {
+		if name, value, ok := strings.Cut(line, ": "); ok {
+			h.Add(prefix+name, value)
 		}
 	}
-	move("", c.lines)
-	move(http.TrailerPrefix, c.tail)
-	c.lines, c.tail = c.lines[:0], c.tail[:0]
 }
 
 // release releases the request. It is called even if the handler did not return.
