@@ -64,10 +64,12 @@ func placeOfElement(all reflect.Value, i int) place {
 }
 
 // noEscape hides p from escape analysis, which cannot see through an interface that the pointer is not kept. Codecs do
-// not keep it, and functions of the user get only values. strings.Builder does the same. Nothing may come between the
-// two conversions at which the stack could move.
+// not keep it, and functions of the user get only values. The stack must not move between the two conversions. So it is
+// not inlined: the compiler would keep the number, not the pointer, across calls that follow or that are arguments of
+// the same call.
 //
 //go:nosplit
+//go:noinline
 //go:nocheckptr
 func noEscape(p unsafe.Pointer) unsafe.Pointer { return unsafe.Add(nil, uintptr(p)) }
 
