@@ -50,3 +50,15 @@ func TestMessageMayEndWithAFinalBlock(t *testing.T) {
 		window = f.window
 	}
 }
+
+// The bytes that newInflating appends are no data of a message whose final block is cut.
+func TestMessageWithACutFinalBlockIsInvalid(t *testing.T) {
+	for name, p := range map[string]string{
+		"compressed":       "\x4b\x04", // without the end of the block
+		"stored":           "\x01\x02\x00\xfd\xffa",
+		"stored, far more": "\x01\x08\x00\xf7\xff",
+	} {
+		_, err := new(Deflate).newInflating([]byte(p), nil, 1<<20).inflate(nil)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF, name)
+	}
+}

@@ -70,6 +70,9 @@ func (f *inflating) reset() {
 func (f *inflating) read(p []byte) (n int, err error) {
 	for {
 		n, err = f.z.Read(p)
+		if left := f.src.Len(); err == io.EOF && left > 0 && left < len(ending) {
+			err = io.ErrUnexpectedEOF // the last block is cut, and its data goes on into ending
+		}
 		if err == io.EOF && f.src.Len() > len(ending) { // a final block within the message; RFC 7692 7.2.3.4
 			f.remember(p[:n])
 			if f.finals++; f.finals > maxFinals+(f.size+int64(n))/bytesPerFinal {
