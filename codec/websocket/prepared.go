@@ -31,8 +31,9 @@ func Prepare(m Message) (Message, error) {
 
 func (m *Message) isPrepared() bool { return m.extra != nil && m.extra.prepared != nil }
 
-// deflated returns the message compressed from an empty window. Concurrent callers with the same window wait for the first.
-func (p *prepared) deflated(d *Deflate, bits int, data []byte) ([]byte, error) {
+// deflated returns the message compressed from an empty window. Concurrent callers with the same window wait for the
+// first. After a failure, the next caller tries again.
+func (p *prepared) deflated(d *Deflate, bits int, data []byte) (out []byte, err error) {
 	key := variant{d, bits}
 	p.mu.Lock()
 	deflate, ok := p.variants[key]
@@ -41,6 +42,13 @@ func (p *prepared) deflated(d *Deflate, bits int, data []byte) ([]byte, error) {
 		p.variants[key] = deflate
 	}
 	p.mu.Unlock()
+	defer func() {
+		if out == nil { // the Compressor has failed or panicked
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			delete(p.variants, key)
+		}
+	}()
 	return deflate()
 }
 
