@@ -19,7 +19,6 @@ type grant[T any] struct {
 
 // acquire returns a value, or nil for the permit to open one.
 func (p *Pool[T]) acquire(ctx context.Context) (*pooled[T], error) {
-	ended := ctx.Done() // a ctx that panics here is not in line yet
 	p.mu.Lock()
 	switch {
 	case p.closed:
@@ -40,36 +39,36 @@ func (p *Pool[T]) acquire(ctx context.Context) (*pooled[T], error) {
 	w := &waiter[T]{granted: make(chan grant[T], 1)}
 	place := p.waiters.PushBack(w)
 	p.mu.Unlock()
-	if g, ok := p.wait(ended, w, place); ok {
-		return g.value, g.err
-	}
-	return nil, chanio.Cause(ctx)
+	return p.wait(ctx, w, place)
 }
 
-// wait waits for a grant until ended is closed.
-func (p *Pool[T]) wait(ended <-chan struct{}, w *waiter[T], place *list.Element) (g grant[T], ok bool) {
+func (p *Pool[T]) wait(ctx context.Context, w *waiter[T], place *list.Element) (*pooled[T], error) {
 	start := time.Now()
+	served := false
+	defer func() { // also if ctx panics
+		p.mu.Lock()
+		p.stats.Waits++
+		p.stats.WaitTime += time.Since(start)
+		if !served {
+			p.waiters.Remove(place) // does nothing if it has been served
+		}
+		p.mu.Unlock()
+		if served {
+			return
+		}
+		select {
+		case g := <-w.granted:
+			p.giveBack(g)
+		default:
+		}
+	}()
 	select {
-	case g = <-w.granted:
-		ok = true
-	case <-ended:
+	case g := <-w.granted:
+		served = true
+		return g.value, g.err
+	case <-ctx.Done():
+		return nil, chanio.Cause(ctx)
 	}
-	p.mu.Lock()
-	p.stats.Waits++
-	p.stats.WaitTime += time.Since(start)
-	if !ok {
-		p.waiters.Remove(place) // does nothing if it has been served
-	}
-	p.mu.Unlock()
-	if ok {
-		return g, true
-	}
-	select {
-	case late := <-w.granted:
-		p.giveBack(late)
-	default:
-	}
-	return g, false
 }
 
 // giveBack passes on a grant that arrived too late for its receiver.
