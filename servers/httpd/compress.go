@@ -179,7 +179,7 @@ type compressWriter struct {
 	off    bool
 
 	status  int         // 0 until WriteHeader
-	head    http.Header // as of then; later changes concern trailers
+	head    http.Header // as of then, if the handler may have changed it since
 	kept    []byte
 	decided bool
 	packer  CodingWriter // nil if the body is not compressed
@@ -198,22 +198,33 @@ func (c *compressWriter) WriteHeader(status int) {
 		c.ResponseWriter.WriteHeader(status) // which panics if it is invalid
 		return
 	}
-	c.status, c.head = status, c.Header()
-	if !bodyAllowed(status) || c.off || c.head.Get("Content-Length") != "" {
-		c.decide(true)
-		c.ResponseWriter.WriteHeader(status)
-		return
+	c.start(status)
+	c.hold()
+}
+
+// start begins a reply, and decides at once if nothing depends on its body.
+func (c *compressWriter) start(status int) {
+	c.status = status
+	if !bodyAllowed(status) || c.off || c.Header().Get("Content-Length") != "" {
+		c.decide(true, nil)
 	}
-	c.head = maps.Clone(c.head)
+}
+
+// hold keeps the header while the decision waits: what the handler changes from now on concerns trailers.
+func (c *compressWriter) hold() {
+	if !c.decided && c.head == nil {
+		c.head = maps.Clone(c.Header())
+	}
 }
 
 func (c *compressWriter) Write(p []byte) (int, error) {
 	if c.status == 0 {
-		c.WriteHeader(http.StatusOK)
+		c.start(http.StatusOK)
 	}
 	if !c.decided {
 		if len(c.kept)+len(p) < c.h.cfg.MinSize {
 			c.kept = append(c.kept, p...)
+			c.hold()
 			return len(p), nil
 		}
 		if err := c.decideWith(p); err != nil {
@@ -237,7 +248,7 @@ func (c *compressWriter) pass(p []byte) (int, error) {
 // ReadFrom passes a body that is not compressed to the underlying writer, which may let the kernel send it.
 func (c *compressWriter) ReadFrom(src io.Reader) (int64, error) {
 	if c.status == 0 && c.Header().Get("Content-Length") != "" {
-		c.WriteHeader(http.StatusOK)
+		c.start(http.StatusOK)
 	}
 	if below, ok := c.ResponseWriter.(io.ReaderFrom); ok && c.decided && c.packer == nil {
 		return below.ReadFrom(src)
@@ -245,13 +256,9 @@ func (c *compressWriter) ReadFrom(src io.Reader) (int64, error) {
 	return io.Copy(onlyWriter{c}, src)
 }
 
-// decideWith decides, given that p follows the buffered bytes, and writes the buffered bytes.
+// decideWith decides for a large or a flushed body, given that p follows the buffered bytes, and writes the latter.
 func (c *compressWriter) decideWith(p []byte) error {
-	sniffed := p
-	if len(c.kept) > 0 {
-		sniffed = append(c.kept, p[:min(len(p), 512)]...)
-	}
-	c.decideLate(true, sniffed)
+	c.decide(true, p)
 	if len(c.kept) == 0 {
 		return nil
 	}
@@ -260,47 +267,57 @@ func (c *compressWriter) decideWith(p []byte) error {
 	return err
 }
 
-// detectType sets the Content-Type of a body that starts with p, where the server would.
-func (c *compressWriter) detectType(p []byte) {
-	if _, ok := c.head["Content-Type"]; !ok && len(p) > 0 && c.head.Get("Content-Encoding") == "" {
-		c.head.Set("Content-Type", http.DetectContentType(p))
-	}
-}
-
-// decide decides whether to compress, and changes the header accordingly. large reports whether the body is known to reach MinSize.
-func (c *compressWriter) decide(large bool) {
+// decide decides whether to compress, given that next follows the buffered bytes, and writes the head. large reports
+// whether the body is known to reach MinSize.
+func (c *compressWriter) decide(large bool, next []byte) {
 	c.decided = true
-	h := c.head
-	if c.mayCompress(h) {
-		addVary(h, "Accept-Encoding")
-		if large && c.coding >= 0 && c.status != http.StatusNotModified {
-			c.begin(h)
-		} else if c.status == http.StatusNotModified && c.coding >= 0 {
-			weakenTag(h)
-		}
-	}
-}
-
-// decideLate decides after WriteHeader, and writes the head of a body that starts with body. What the handler has changed
-// since then stays for the trailers.
-func (c *compressWriter) decideLate(large bool, body []byte) {
-	live := c.Header()
-	changed := !maps.EqualFunc(c.head, live, slices.Equal)
+	live, head := c.Header(), c.head
+	changed := head != nil && !maps.EqualFunc(head, live, slices.Equal)
 	if !changed {
-		c.head = live
+		head = live
 	}
-	c.detectType(body)
-	c.decide(large)
+	c.detectType(head, next)
+	c.adapt(head, large)
 	if !changed {
 		c.ResponseWriter.WriteHeader(c.status)
 		return
 	}
 	later := maps.Clone(live)
 	clear(live)
-	maps.Copy(live, c.head)
+	maps.Copy(live, head)
 	c.ResponseWriter.WriteHeader(c.status)
 	clear(live)
 	maps.Copy(live, later)
+}
+
+// detectType sets the Content-Type in h, as the server does, unless the handler has encoded the body, or set or
+// suppressed the type.
+func (c *compressWriter) detectType(h http.Header, next []byte) {
+	if _, ok := h["Content-Type"]; ok || h.Get("Content-Encoding") != "" {
+		return
+	}
+	body := next
+	if len(c.kept) > 0 {
+		body = append(c.kept, next[:min(len(next), 512)]...)
+	}
+	if len(body) > 0 {
+		h.Set("Content-Type", http.DetectContentType(body))
+	}
+}
+
+// adapt makes the decision for a reply with header h, and changes h accordingly.
+func (c *compressWriter) adapt(h http.Header, large bool) {
+	if !c.mayCompress(h) {
+		return
+	}
+	addVary(h, "Accept-Encoding")
+	switch {
+	case c.coding < 0:
+	case c.status == http.StatusNotModified:
+		weakenTag(h)
+	case large:
+		c.begin(h)
+	}
 }
 
 // mayCompress reports whether a reply with header h would be compressed for some client.
@@ -367,10 +384,10 @@ func (c *compressWriter) Flush() { _ = c.FlushError() }
 // FlushError sends what was written, compressed if the reply is.
 func (c *compressWriter) FlushError() error {
 	if c.status == 0 {
-		c.WriteHeader(http.StatusOK)
+		c.start(http.StatusOK)
 	}
 	if !c.decided {
-		if err := c.decideFlushed(); err != nil {
+		if err := c.decideWith(nil); err != nil {
 			return err
 		}
 	}
@@ -382,22 +399,13 @@ func (c *compressWriter) FlushError() error {
 	return http.NewResponseController(c.ResponseWriter).Flush()
 }
 
-// decideFlushed decides for a body that is flushed before its end.
-func (c *compressWriter) decideFlushed() error {
-	if len(c.kept) > 0 {
-		return c.decideWith(nil)
-	}
-	c.decideLate(true, nil)
-	return nil
-}
-
 // finish ends the body.
 func (c *compressWriter) finish() (err error) {
 	switch {
 	case c.status == 0:
 		return nil // the server answers, or the connection was hijacked
 	case !c.decided:
-		c.decideLate(c.isHead && len(c.kept) == 0, c.kept) // a handler may write nothing in reply to HEAD
+		c.decide(c.isHead && len(c.kept) == 0, nil) // a handler may write nothing in reply to HEAD
 		if len(c.kept) > 0 {
 			_, err = c.ResponseWriter.Write(c.kept)
 		}
