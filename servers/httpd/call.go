@@ -69,13 +69,20 @@ func answerOptions(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Con
 
 // continueThen calls Config.Continue before the handler.
 func (s *Server) continueThen(w http.ResponseWriter, r *http.Request) {
-	if s.cfg.Continue(w, r) {
+	if s.continues(w.(streamWriter), r) {
 		s.handler.ServeHTTP(w, r)
-		return
 	}
-	if !w.(streamWriter).begun() {
+}
+
+// continues calls Config.Continue. If that refuses the request without a reply, it is answered 417.
+func (s *Server) continues(w streamWriter, r *http.Request) bool {
+	if s.cfg.Continue(w, r) {
+		return true
+	}
+	if !w.begun() {
 		w.WriteHeader(http.StatusExpectationFailed)
 	}
+	return false
 }
 
 // panicked ends the connection after its handler has panicked.

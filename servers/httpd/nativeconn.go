@@ -165,12 +165,8 @@ func (e *exchange) route(x Exchange) error {
 func (e *exchange) continueThen(x Exchange) {
 	s := e.conn.srv
 	w, r := x.HTTP()
-	if s.cfg.Continue(w, r) {
+	if s.continues(e.w, r) {
 		nativeOver{s.native}.serve(e.conn.ctx, w, r)
-		return
-	}
-	if !e.w.wroteHeader && !e.conn.hijacked {
-		w.WriteHeader(http.StatusExpectationFailed)
 	}
 }
 
