@@ -180,11 +180,11 @@ func (p *program) appendTo(dst []byte, v place) ([]byte, error) {
 	if left >= 0 {
 		return dst[:cap(dst)-left], nil
 	}
-	dst, _, err := p.append(dst, v, false)
+	dst, _, err := p.append(dst, v.hidden(), false)
 	return dst, err
 }
 
-// append appends the struct at v. If split is set, the body that the last field ends in is returned and not copied.
+// append appends the struct at v, which is hidden. If split is set, the body that the last field ends in is returned and not copied.
 func (p *program) append(dst []byte, v place, split bool) (head, body []byte, err error) {
 	missing := ""
 	for i := range p.steps {
@@ -224,7 +224,7 @@ func (p *program) need(v place) int {
 	return n
 }
 
-// decode decodes into the struct at v.
+// decode decodes into the struct at v, which is hidden.
 func (p *program) decode(r *Reader, v place) (err error) {
 	for i := range p.steps {
 		s := &p.steps[i]

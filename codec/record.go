@@ -124,11 +124,11 @@ func (c record[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
 		head, err = c.program.appendTo(dst, placeOf(&v))
 		return head, nil, err
 	}
-	return c.program.append(dst, placeOf(&v), true)
+	return c.program.append(dst, placeOf(&v).hidden(), true)
 }
 
 func (c record[T]) Decode(r *Reader) (v T, err error) {
-	err = c.program.decode(r, placeOf(&v))
+	err = c.program.decode(r, placeOf(&v).hidden())
 	return v, err
 }
 
@@ -139,7 +139,7 @@ func (c record[T]) opensFor(v T) bool {
 		return c.program.size.Open
 	}
 	s := &c.program.steps[len(c.program.steps)-1]
-	return s.call != nil && s.call.opens(placeOf(&v).at(s.base), s.offset)
+	return s.call != nil && s.call.opens(placeOf(&v).hidden().at(s.base), s.offset)
 }
 
 func (c record[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) {

@@ -138,7 +138,7 @@ type tlv[N comparable, T any] struct {
 }
 
 func (c *tlv[N, T]) Append(dst []byte, v T) (_ []byte, err error) {
-	at := placeOf(&v)
+	at := placeOf(&v).hidden()
 	for i := range c.fields {
 		f := &c.fields[i]
 		n := f.count(at.at(f.offset))
@@ -184,7 +184,7 @@ func (c *tlv[N, T]) Decode(r *Reader) (v T, err error) {
 		} else if !more {
 			return v, c.complete(r, seen)
 		}
-		if err := c.decodeOne(r, placeOf(&v), &seen); err != nil {
+		if err := c.decodeOne(r, placeOf(&v).hidden(), &seen); err != nil {
 			return v, err
 		}
 	}

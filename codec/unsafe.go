@@ -46,8 +46,11 @@ func offsetOf[T, F any](access func(*T) *F) (offset uintptr, ok bool) {
 // place is the address of a value without its type. It must not outlive the call that it is passed to.
 type place struct{ p unsafe.Pointer }
 
-// placeOf returns the place of *v, hidden from escape analysis.
-func placeOf[T any](v *T) place { return place{noEscape(unsafe.Pointer(v))} }
+// placeOf returns the place of *v.
+func placeOf[T any](v *T) place { return place{unsafe.Pointer(v)} }
+
+// hidden returns p hidden from escape analysis; see noEscape.
+func (p place) hidden() place { return place{noEscape(p.p)} }
 
 // at returns the place at an offset from p, in the same struct.
 func (p place) at(offset uintptr) place { return place{unsafe.Add(p.p, offset)} }
@@ -63,8 +66,8 @@ func placeOfElement(all reflect.Value, i int) place {
 	return place{all.Index(i).Addr().UnsafePointer()}
 }
 
-// noEscape hides p from escape analysis, which cannot see through an interface that the pointer is not kept. Codecs do
-// not keep it, and functions of the user get only values. The stack must not move between the two conversions. So it is
+// noEscape hides p from escape analysis, which cannot see that a method of an interface does not keep the pointer. Codecs
+// do not keep it, and functions of the user get only values. The stack must not move while p is a number. So noEscape is
 // not inlined: the compiler would keep the number, not the pointer, across calls that follow or that are arguments of
 // the same call.
 //
