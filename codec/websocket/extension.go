@@ -147,8 +147,8 @@ func (d *Deflate) Confirm(values []string) (*Extension, error) {
 	return x, nil
 }
 
-// quotesTokens reports whether what is quoted in value can be a token, as RFC 6455, 9.1, requires. Otherwise it could have
-// separators, and an offer between them is none.
+// quotesTokens reports whether what is quoted in value can be a token, as RFC 6455, 9.1, requires. Otherwise it could
+// have separators, and an offer between them is none.
 func quotesTokens(value string) bool {
 	parts := strings.Split(value, `"`)
 	for i, quoted := range parts {

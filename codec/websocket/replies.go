@@ -13,8 +13,8 @@ import "time"
 //	                   received before it. Out still takes messages, for the consumer may not have come to the end: a
 //	                   channel, or the reading ahead, has come to it first.
 //	replies -> said    Out was closed here; or nobody has received from In, or it was closed; or nothing was received or
-//	                   accepted for replyPause, nothing was received for CloseTimeout, or nothing was accepted for half of
-//	                   it, since a peer with the same limit waits while it hears something. The code is the peer's.
+//	                   accepted for replyPause, nothing was received for CloseTimeout, or nothing was accepted for half
+//	                   of it, since a peer with the same limit waits while it hears something. The code is the peer's.
 //	open    -> said    the peer's Close frame has come with another code, which is the error of both halves. What Out had
 //	                   accepted still goes first.
 //	said    -> closed  the peer's Close frame has come, before or now. If it does not come within CloseTimeout, while

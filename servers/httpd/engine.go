@@ -35,8 +35,8 @@ type streamWriter interface {
 	// reset ends the exchange at once, whether or not a reply has started.
 	reset(code Code) error
 
-	// declare sets the length of the body, and reports whether it is sent, so that no trailers can follow. It is called before
-	// the header is written.
+	// declare sets the length of the body, and reports whether it is sent, so that no trailers can follow. It is called
+	// before the header is written.
 	declare(length int64) bool
 
 	// closeAfter closes the connection after the reply.

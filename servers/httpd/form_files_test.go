@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
@@ -108,6 +109,47 @@ func TestFilesOfAFormOfACopiedRequestAreRemoved(t *testing.T) {
 	}
 	require.NoError(t, reqs.Close())
 	<-answered
+}
+
+// TestAFormIsParsedWhileAnotherGoroutineAborts has Abort run while the form of the request is set.
+func TestAFormIsParsedWhileAnotherGoroutineAborts(t *testing.T) {
+	body, kind := form(t, func(m *multipart.Writer) error { return addFile(m, "f", "f.bin", "content") })
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	h, reqs := Requests(nil)
+	t.Cleanup(func() { _ = reqs.Close() })
+	addr := start(t, h, nil)
+	for range 20 {
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			rawReply(t, addr, fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", kind, body.Len(), body.Bytes()))
+		}()
+		req, err := reqs.Recv(t.Context())
+		require.NoError(t, err)
+		aborted := make(chan struct{})
+		req.Body = &countdown{ReadCloser: req.Body, left: body.Len(), f: func() { go func() { defer close(aborted); req.Abort() }() }}
+		_ = req.ParseMultipartForm(0) // it may have been cut short
+		<-aborted
+		require.NoError(t, req.Close())
+		require.Zero(t, filesIn(t, dir))
+		<-answered
+	}
+}
+
+// countdown calls f once, when the last of left bytes has been read.
+type countdown struct {
+	io.ReadCloser
+	left int
+	f    func()
+}
+
+func (b *countdown) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= n; n > 0 && b.left == 0 {
+		b.f()
+	}
+	return n, err
 }
 
 // noise returns text that gzip compresses to half its length at best.
