@@ -122,14 +122,14 @@ var careful = []stage{
 }
 
 // holding is a Source of sources that stays responsible for those that were not received: Close closes them.
-func holding(srcs ...src) *chanio.Source[src] {
-	held := make(chan src, len(srcs))
+func holding[T any](srcs ...*chanio.Source[T]) *chanio.Source[*chanio.Source[T]] {
+	held := make(chan *chanio.Source[T], len(srcs))
 	for _, s := range srcs {
 		held <- s
 	}
 	close(held)
-	return chanio.NewSource(chanio.SourceHooks[src]{
-		Next: func(context.Context) (src, error) {
+	return chanio.NewSource(chanio.SourceHooks[*chanio.Source[T]]{
+		Next: func(context.Context) (*chanio.Source[T], error) {
 			if s, ok := <-held; ok {
 				return s, nil
 			}

@@ -167,7 +167,7 @@ func (n *network) build(depth int) (s lines, m grammar) {
 	case kind == 3:
 		s, m = n.join(depth, "Concat", true, func(kids []lines) lines { return pipeline.Concat(kids...) })
 	case kind == 4:
-		s, m = n.join(depth, "ConcatAll", true, func(kids []lines) lines { return pipeline.ConcatAll(n.holding(kids)) })
+		s, m = n.join(depth, "ConcatAll", true, func(kids []lines) lines { return pipeline.ConcatAll(holding(kids...)) })
 	case kind == 5:
 		n.path = append(n.path, "Zip(")
 		n.early = true
@@ -186,29 +186,6 @@ func (n *network) build(depth int) (s lines, m grammar) {
 	}
 	n.inner = append(n.inner, s)
 	return s, m
-}
-
-// holding is a Source of sources that closes those that were not received.
-func (n *network) holding(srcs []lines) *chanio.Source[lines] {
-	held := make(chan lines, len(srcs))
-	for _, s := range srcs {
-		held <- s
-	}
-	close(held)
-	return chanio.NewSource(chanio.SourceHooks[lines]{
-		Next: func(context.Context) (lines, error) {
-			if s, ok := <-held; ok {
-				return s, nil
-			}
-			return nil, io.EOF
-		},
-		Close: func() error {
-			for s := range held {
-				_ = s.Close()
-			}
-			return nil
-		},
-	})
 }
 
 // produce returns the values of a producer.
@@ -336,7 +313,7 @@ func (n *network) stage(s lines) lines {
 		{"MapConcurrent", func() lines { return pipeline.MapConcurrent(n.ctx, s, 1+n.IntN(4), one) }},
 		{"MapUnordered", func() lines { return pipeline.MapUnordered(n.ctx, s, 1, one) }},
 		{"Retry", func() lines {
-			waiting := n.holding([]lines{s})
+			waiting := holding(s)
 			retry := pipeline.Retry(func(ctx ctxt) (lines, error) { return waiting.Recv(ctx) },
 				&pipeline.RetryConfig{Permanent: func(error) bool { return true }})
 			retry.OnDone(func() { _ = waiting.Close() })

@@ -33,11 +33,7 @@ func TestRandomNativeHandlersAnswerInEveryForm(t *testing.T) {
 		return randomCalls(ctx, x, rand.New(rand.NewPCG(seed, 0)), &said)
 	}
 	native, over := startNative(t, f, nil)
-	client := &http.Client{
-		Transport:     &http.Transport{Protocols: unencryptedHTTP2(), DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	t.Cleanup(client.CloseIdleConnections)
+	client := h2client(t)
 	first := rand.Uint64()
 	for n := range uint64(300) {
 		r := rand.New(rand.NewPCG(first+n, 1))
@@ -109,12 +105,6 @@ func TestRandomNativeHandlersAnswerInEveryForm(t *testing.T) {
 		}
 		require.Equal(t, one, two, "seed %d\n%s %d\n%s", first+n, method, len(body), told[0])
 	}
-}
-
-func unencryptedHTTP2() *http.Protocols {
-	p := new(http.Protocols)
-	p.SetUnencryptedHTTP2(true)
-	return p
 }
 
 // final reports whether the last reply is not one with status 103.
