@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"runtime"
@@ -364,4 +366,58 @@ func TestASinkWhoseCodecHasPanickedStillRefusesValues(t *testing.T) {
 	}
 	require.NoError(t, sink.Close())
 	require.Equal(t, []byte{7, 7}, out.Bytes())
+}
+
+// errOrder is the error of a codec written by hand.
+var errOrder = errors.New("order")
+
+// wrapping wraps the errors of another codec.
+type wrapping struct{ codec.Codec[string] }
+
+func (c wrapping) Append(dst []byte, v string) ([]byte, error) {
+	dst, err := c.Codec.Append(dst, v)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errOrder, err)
+	}
+	return dst, err
+}
+
+func (c wrapping) Decode(r *codec.Reader) (string, error) {
+	v, err := c.Codec.Decode(r)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errOrder, err)
+	}
+	return v, err
+}
+
+// TestAnErrorKeepsWhatACodecHasWrappedAroundIt has a codec return its own error around that of another.
+func TestAnErrorKeepsWhatACodecHasWrappedAroundIt(t *testing.T) {
+	free, three := codec.Prefixed(codec.Uint8, codec.String), codec.Prefixed(codec.Uint8, codec.String, codec.Max(3))
+	for name, in := range map[string]func(codec.Codec[string]) codec.Codec[string]{
+		"alone": func(c codec.Codec[string]) codec.Codec[string] { return c },
+		"between": func(c codec.Codec[string]) codec.Codec[string] {
+			return codec.Between(codec.Const("<"), c, codec.Const(">"))
+		},
+		"escaped": func(c codec.Codec[string]) codec.Codec[string] { return codec.COBS(c) },
+		"packed": func(c codec.Codec[string]) codec.Codec[string] {
+			return codec.Prefixed(codec.Uint8, codec.Compressed(codec.Deflate, c))
+		},
+		"field": func(c codec.Codec[string]) codec.Codec[string] {
+			return codec.Record(codec.Field("name", func(p *string) *string { return p }, c))
+		},
+	} {
+		p, err := codec.Marshal(in(free), "abcd")
+		require.NoError(t, err)
+		c := in(wrapping{three})
+		_, encode := codec.Marshal(c, "abcd")
+		_, whole := codec.Unmarshal(c, p)
+		_, stream := codec.Decode(codectest.Chunks(p), c).Recv(t.Context())
+		for _, err := range []error{encode, whole, stream} {
+			var e *codec.Error
+			require.ErrorAs(t, err, &e, name)
+			require.Same(t, e, err, name)
+			require.ErrorIs(t, err, errOrder, name)
+			require.ErrorIs(t, err, codec.ErrTooLarge, name)
+		}
+	}
 }

@@ -162,10 +162,15 @@ func encodeError(err error) *Error {
 	return &Error{Offset: -1, Err: eof.Unexpected(err)}
 }
 
-// asError returns the *Error in err, or nil.
+// asError returns the *Error in err, or nil. If a codec of the user has wrapped that, its cause is err.
 func asError(err error) *Error {
-	e, _ := errors.AsType[*Error](err)
-	return e
+	e, ok := errors.AsType[*Error](err)
+	if !ok || err == error(e) {
+		return e
+	}
+	outer := *e
+	outer.Err = err
+	return &outer
 }
 
 func isUnexpectedEOF(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
