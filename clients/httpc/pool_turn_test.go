@@ -49,10 +49,13 @@ func TestOtherHostsGetTheConnectionsThatBecomeIdle(t *testing.T) {
 // the order of their calls.
 func TestOtherHostsGetTheirTurnInOrder(t *testing.T) {
 	hosts := []string{"a", "b", "c", "d", "e", "f", "g"}
+	var mu sync.Mutex
 	var asked []string
 	slow := func(nc net.Conn, in *bufio.Reader) {
 		for r := readRequest(in); r != nil; r = readRequest(in) {
-			asked = append(asked, r.Host) // one after the other, since there is one connection
+			mu.Lock()
+			asked = append(asked, r.Host)
+			mu.Unlock()
 			time.Sleep(time.Minute)
 			_, _ = io.WriteString(nc, hello)
 		}
@@ -63,6 +66,8 @@ func TestOtherHostsGetTheirTurnInOrder(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
 		require.Equal(t, hosts, asked)
 	})
 }
