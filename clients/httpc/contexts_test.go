@@ -2,6 +2,7 @@ package httpc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // countingCtx counts what waits for its end.
@@ -143,26 +146,64 @@ func TestMiddlewareMayHedge(t *testing.T) {
 	late.Wait()
 }
 
-// TestRouteIsNotThatOfTheTokensRequest requests a token with the ctx of a request that has a Route of its own.
-func TestRouteIsNotThatOfTheTokensRequest(t *testing.T) {
-	base := serve(t, echo)
-	c := newClient(t, &Config{Proxy: Direct})
-	var routed []string
-	route := &Route{Proxy: func(r *http.Request) (*url.URL, error) {
-		routed = append(routed, r.URL.Path)
-		return nil, nil
-	}}
-	auth := TokenSource(func(ctx context.Context) (string, error) {
-		resp, err := c.Post(ctx, base+"/token", Text("secret"))
-		if err != nil {
-			return "", err
+// TestTokensRequestIsNoPartOfTheCall requests a token with the ctx of a POST that has a Route of its own, and whose first
+// dial fails. The request for the token does not follow the Route, and does not look like a POST that has been sent.
+func TestTokensRequestIsNoPartOfTheCall(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/token" {
+			w.WriteHeader(http.StatusEarlyHints)
 		}
-		return resp.Text(ctx)
+		echo(w, r)
 	})
-	resp, err := c.Do(t.Context(), &Request{URL: base + "/first", Route: route, Auth: auth})
-	require.NoError(t, err)
-	require.NoError(t, resp.Close())
-	require.Equal(t, []string{"/first"}, routed)
+	var dials atomic.Int64
+	c := newClient(t, &Config{
+		Proxy: Direct, Retry: &RetryPolicy{Tries: 2, First: -1},
+		Dial: func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+			if strings.HasPrefix(addr, "main.") && dials.Add(1)%2 == 1 {
+				return nil, errors.New("refused")
+			}
+			return dialLoopback(ctx, addr, conn)
+		},
+	})
+	post := func(ctx context.Context) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(ctx, "POST", base+"/token", strings.NewReader("secret"))
+		require.NoError(t, err)
+		return c.HTTP().Do(r)
+	}
+	for name, post := range map[string]func(ctx context.Context) (*http.Response, error){
+		"HTTP": post,
+		"Post": func(ctx context.Context) (*http.Response, error) {
+			resp, err := c.Post(ctx, base+"/token", Text("secret"))
+			if err != nil {
+				return nil, err
+			}
+			return resp.HTTP(), nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var routed []string
+			route := &Route{Proxy: func(r *http.Request) (*url.URL, error) {
+				routed = append(routed, r.URL.Path)
+				return nil, nil
+			}}
+			auth := TokenSource(func(ctx context.Context) (string, error) {
+				resp, err := post(ctx)
+				if err != nil {
+					return "", err
+				}
+				defer func() { _ = resp.Body.Close() }()
+				token, err := io.ReadAll(resp.Body)
+				return string(token), err
+			})
+			resp, err := c.Do(t.Context(), &Request{
+				URL: strings.Replace(base, "127.0.0.1", "main.example", 1) + "/first", Body: Text("x"), Route: route, Auth: auth,
+			})
+			require.NoError(t, err)
+			require.NoError(t, resp.Close())
+			require.Empty(t, resp.Informational)
+			require.Equal(t, []string{"/first", "/first"}, routed)
+		})
+	}
 }
 
 // TestResponseIsClosedBesideHTTP reads a response as one of net/http while another goroutine closes it.

@@ -34,6 +34,12 @@ type call struct {
 	coding   []string // that the transport has undone
 }
 
+// withoutCall hides the call in ctx from an Auth: a request that it makes with ctx, such as that for a token, is no attempt
+// of the call, and does not follow its Route.
+func withoutCall(ctx context.Context) context.Context {
+	return context.WithValue(ctx, callKey{}, (*call)(nil))
+}
+
 // inform records an informational response.
 func (x *call) inform(status int, header http.Header) {
 	x.mu.Lock()
@@ -171,7 +177,7 @@ func (x *call) once(hr *http.Request, crossed bool) (*http.Response, error) {
 	if !ok {
 		return resp, nil
 	}
-	again, err := challenged.Challenge(hr, resp)
+	again, err := challenged.Challenge(hr.WithContext(withoutCall(hr.Context())), resp)
 	if err != nil || !again {
 		if err != nil {
 			_ = resp.Body.Close()
@@ -214,10 +220,12 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 		}
 	}
 	if auth != nil {
+		hr = hr.WithContext(withoutCall(hr.Context()))
 		if err := auth.Authorize(hr); err != nil {
 			closeBody(hr)
 			return nil, err
 		}
+		hr = hr.WithContext(context.WithValue(hr.Context(), callKey{}, x))
 	}
 	x.undid(nil)
 	resp, err := x.c.rt.RoundTrip(hr)

@@ -142,6 +142,7 @@ func (x *exchange) tellCall() {
 	case x.call == nil:
 	case x.acted:
 		x.call.sent.Store(true)
+		x.call.failed.Store(false) // unless fail follows
 	default:
 		x.call.unsent.Store(true)
 	}

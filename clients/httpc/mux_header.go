@@ -15,7 +15,7 @@ func (x *exchange) appendFields(fields []http2.Field) []http2.Field {
 		if trace := x.trace; trace != nil && trace.WroteHeaderField != nil {
 			trace.WroteHeaderField(name, []string{value})
 		}
-		fields = append(fields, http2.Field{Name: name, Value: value, Sensitive: name == "authorization"})
+		fields = append(fields, http2.Field{Name: name, Value: value})
 	}
 	if x.extended {
 		add(":method", http.MethodConnect)
@@ -58,14 +58,15 @@ func (x *exchange) appendFields(fields []http2.Field) []http2.Field {
 
 // sendsOverHTTP2 reports whether a field of the request is sent. Connection-specific fields are not.
 func (x *exchange) sendsOverHTTP2(name string) bool {
-	switch http1.Lookup(name) {
-	case http1.Host, http1.ContentLength, http1.TransferEncoding, http1.Trailer, http1.Connection, http1.KeepAlive,
-		http1.ProxyConnection, http1.Upgrade:
+	switch known := http1.Lookup(name); known {
+	case http1.Connection, http1.KeepAlive, http1.ProxyConnection, http1.Upgrade:
 		return false
-	case http1.Expect:
-		return x.expects
 	case http1.TE:
 		return len(x.header[name]) == 1 && strings.EqualFold(x.header[name][0], "trailers")
+	default:
+		if x.omits(known) {
+			return false
+		}
 	}
 	return !x.extended || !strings.EqualFold(name, "Sec-WebSocket-Key") // RFC 8441 5
 }

@@ -177,8 +177,10 @@ func (p *pool) failLocked(g *group, w *waiter, err error) {
 
 // dialNextLocked is dialLocked for the group that has waited longest because of MaxConns, otherwise g, and then for others.
 func (p *pool) dialNextLocked(g *group) (victim *conn) {
-	if longest, _ := p.longestLocked(); longest != nil {
-		g = longest
+	if p.starved {
+		if longest, _ := p.longestLocked(nil); longest != nil {
+			g = longest
+		}
 	}
 	if victim = p.dialLocked(g); victim == nil {
 		victim = p.serveOthersLocked(g)
@@ -200,17 +202,17 @@ func (p *pool) yieldsLocked(c *conn) bool {
 	if c.used && first.x.retries > 0 && g.dials == 0 && time.Since(first.since) >= starving {
 		return true
 	}
-	longest, w := p.longestLocked()
-	return longest != nil && longest != g && time.Since(w.since) >= starving && first.since.After(w.since)
+	if !p.starved {
+		return false
+	}
+	longest, w := p.longestLocked(g)
+	return longest != nil && time.Since(w.since) >= starving && first.since.After(w.since)
 }
 
-// longestLocked returns the group that has waited longest because of MaxConns, and its waiter, or nil.
-func (p *pool) longestLocked() (longest *group, first *waiter) {
-	if !p.starved {
-		return nil, nil
-	}
+// longestLocked returns the group other than but that has waited longest because of MaxConns, and its waiter, or nil.
+func (p *pool) longestLocked(but *group) (longest *group, first *waiter) {
 	for _, g := range p.groups {
-		if p.hostFullLocked(g) {
+		if g == but || p.hostFullLocked(g) {
 			continue
 		}
 		if w := g.undialledLocked(); w != nil && (first == nil || w.since.Before(first.since)) {
@@ -233,21 +235,21 @@ func (g *group) undialledLocked() *waiter {
 	return nil
 }
 
-// serveOthersLocked starts dials for groups other than but that wait because of MaxConns. It is called when a connection
-// has ended or has become idle and can be evicted.
+// serveOthersLocked starts dials for groups other than but that wait because of MaxConns, in the order of their waiting.
+// It is called when a connection has ended or has become idle and can be evicted.
 func (p *pool) serveOthersLocked(but *group) *conn {
 	if !p.starved || p.closed {
 		return nil
 	}
 	p.starved = but.dials < but.waiters.Len()
-	for _, g := range p.groups {
-		if g == but || g.dials >= g.waiters.Len() {
-			continue
+	for {
+		g, _ := p.longestLocked(but)
+		if g == nil {
+			return nil
 		}
 		if victim := p.dialLocked(g); victim != nil || p.starved {
 			p.starved = true // there may be more of them
 			return victim
 		}
 	}
-	return nil
 }

@@ -45,6 +45,33 @@ func TestOtherHostsGetTheConnectionsThatBecomeIdle(t *testing.T) {
 	})
 }
 
+// TestOtherHostsGetTheirTurnInOrder checks that requests to different hosts that wait because of MaxConns are served in
+// the order of their calls.
+func TestOtherHostsGetTheirTurnInOrder(t *testing.T) {
+	hosts := []string{"a", "b", "c", "d", "e", "f", "g"}
+	var mu sync.Mutex
+	var asked []string
+	slow := func(nc net.Conn, in *bufio.Reader) {
+		for r := readRequest(in); r != nil; r = readRequest(in) {
+			mu.Lock()
+			asked = append(asked, r.Host)
+			mu.Unlock()
+			time.Sleep(time.Minute)
+			_, _ = io.WriteString(nc, hello)
+		}
+	}
+	inBubble(t, Config{MaxConns: 1}, slow, func(t *testing.T, c *Client, _ *atomic.Int64) {
+		for _, host := range hosts {
+			c.Go(t.Context(), &Request{URL: "http://" + host})
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, hosts, asked)
+	})
+}
+
 // TestOtherHostsGetTheirTurnWhenADialFails checks that a failed dial makes room for a request to another host.
 func TestOtherHostsGetTheirTurnWhenADialFails(t *testing.T) {
 	fail := func(ctx context.Context, addr string, _ *chanio.ConnConfig) (*chanio.Conn, error) {

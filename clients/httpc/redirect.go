@@ -205,6 +205,7 @@ func (c *Client) CheckRedirect(r *http.Request, via []*http.Request) error {
 	if err := cfg.mayFollow(last.URL, r.URL); err != nil {
 		return err
 	}
+	escapeInvalid(r.URL)
 	crossed := crosses(last.URL, r.URL)
 	for i := 1; i < len(via) && !crossed; i++ {
 		crossed = crosses(via[i-1].URL, via[i].URL)

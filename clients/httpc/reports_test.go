@@ -208,10 +208,12 @@ func TestLocationsAsServersWriteThem(t *testing.T) {
 				}
 			})
 			host = strings.TrimPrefix(s.url, "http://")
-			resp, err := newClient(t, nil).Get(t.Context(), s.url+"/first")
-			require.NoError(t, err)
-			require.NoError(t, resp.Close())
-			require.Equal(t, want, resp.Header.Get("X-Target"))
+			for name, do := range bothClients {
+				resp, err := do(t, newClient(t, nil), s.url+"/first", nil)
+				require.NoError(t, err, name)
+				require.NoError(t, resp.Body.Close())
+				require.Equal(t, want, resp.Header.Get("X-Target"), name)
+			}
 		})
 	}
 }

@@ -306,9 +306,24 @@ func TestPolicyRepeatsNetworkErrorsOnly(t *testing.T) {
 		}, calls: 1},
 		"middleware":                   {use: func(c *Client) { c.Use(failing(mine)) }, calls: 1},
 		"middleware without a network": {use: func(c *Client) { c.Use(failing(down)) }, calls: 3},
-		"Auth":                         {r: Request{Auth: auth}, calls: 1},
-		"a body that fails":            {r: Request{Method: "PUT", Body: body}, calls: 1},
-		"a body that fails, asked If":  {r: Request{Method: "PUT", Body: body, Retry: &RetryPolicy{First: -1, If: func(*http.Response, error) bool { return true }}}, calls: 3},
+		"middleware that has mended a failure": {use: func(c *Client) {
+			c.Use(func(next http.RoundTripper) http.RoundTripper {
+				return roundTripper(func(r *http.Request) (*http.Response, error) {
+					calls.Add(1)
+					dead := r.Clone(r.Context())
+					dead.URL.Host = "127.0.0.1:0"
+					_, err := next.RoundTrip(dead)
+					require.Error(t, err)
+					resp, err := next.RoundTrip(r)
+					require.NoError(t, err)
+					_ = resp.Body.Close()
+					return nil, mine
+				})
+			})
+		}, calls: 1},
+		"Auth":                        {r: Request{Auth: auth}, calls: 1},
+		"a body that fails":           {r: Request{Method: "PUT", Body: body}, calls: 1},
+		"a body that fails, asked If": {r: Request{Method: "PUT", Body: body, Retry: &RetryPolicy{First: -1, If: func(*http.Response, error) bool { return true }}}, calls: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls.Store(0)

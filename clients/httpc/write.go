@@ -67,7 +67,7 @@ func (c *conn) appendFields(p []byte, x *exchange) []byte {
 	}
 	slices.Sort(c.names)
 	for _, name := range c.names {
-		if known := http1.Lookup(name); isDerived(known) || known == http1.Expect && !x.expects {
+		if x.omits(http1.Lookup(name)) {
 			continue
 		}
 		for _, v := range x.header[name] {
@@ -78,6 +78,18 @@ func (c *conn) appendFields(p []byte, x *exchange) []byte {
 		}
 	}
 	return p
+}
+
+// omits reports whether a field of the request is not sent, over either version. Behind a tunnel, only another proxy may
+// see credentials for proxies (RFC 9110 11.7.2).
+func (x *exchange) omits(known http1.Known) bool {
+	switch known {
+	case http1.Expect:
+		return !x.expects
+	case http1.ProxyAuthorization:
+		return x.proxy != nil && !x.forward && x.method != http.MethodConnect
+	}
+	return isDerived(known)
 }
 
 // isDerived reports whether a field is not taken from the header of a request, but derived from its other fields.

@@ -10,8 +10,20 @@ import (
 )
 
 // Field is a field of a header list. Names are in lower case; those of pseudo fields start with a colon. A Sensitive
-// field is never added to a table.
+// field is never added to a table, nor are credentials and short cookies.
 type Field = hpack.HeaderField
+
+// isSecret reports whether a table must not hold f, since somebody who can add fields of their own and sees the length
+// of the blocks could guess its value (RFC 7541 7.1.3). A long cookie is too long for that.
+func isSecret(f *Field) bool {
+	switch f.Name {
+	case "authorization", "proxy-authorization":
+		return true
+	case "cookie", "set-cookie":
+		return len(f.Value) < 20 // as in nghttp2
+	}
+	return false
+}
 
 // fieldOverhead is what a field counts beyond its bytes, RFC 9113 6.5.2.
 const fieldOverhead = 32

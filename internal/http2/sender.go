@@ -233,6 +233,7 @@ func (sd *sender) headersLocked(id uint32, fields []Field, end bool) {
 	at := len(p)
 	sd.encoded.p = append(p, make([]byte, frameHeader)...)
 	for _, f := range fields {
+		f.Sensitive = f.Sensitive || isSecret(&f)
 		_ = sd.encoder.WriteField(f) // an appender does not fail
 	}
 	sd.out, sd.encoded.p = sd.encoded.p, nil
