@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -33,7 +34,10 @@ func (cl *Caller[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 		return r.value, r.err
 	default:
 		cl.abandon(c)
-		return none, chanio.Cause(ctx)
+		if err = chanio.Cause(ctx); errors.Is(err, ErrNotSent) {
+			err = ctx.Err() // the cause is the error of another call
+		}
+		return none, err
 	}
 }
 
