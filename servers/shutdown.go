@@ -20,7 +20,8 @@ import (
 // unless [HandOver] has passed the socket to another process.
 //
 // If ctx ends first, Shutdown cancels the handlers' contexts with ctx's cause, aborts the remaining connections with
-// it, and returns it. It does not wait for handlers that ignore both; Serve does.
+// it, and returns it. It does not wait for handlers that ignore both, and at most a second for a foreign net.Conn whose
+// Close blocks; Serve waits for them.
 //
 // Shutdown may be called several times and concurrently; each call waits.
 func (l *Listener) Shutdown(ctx context.Context) error {
@@ -139,7 +140,11 @@ func (l *Listener) abortCause() error {
 	return l.cause
 }
 
-// abort ends all connections and cancels the handlers' contexts. It returns when the connections have been released.
+// abortBound is how long an abort waits for connections to be released. Only a foreign net.Conn takes that long.
+const abortBound = time.Second
+
+// abort ends all connections and cancels the handlers' contexts. It returns when the connections have been released, or
+// after abortBound.
 func (l *Listener) abort(cause error) {
 	l.mu.Lock()
 	if l.state != aborting {
@@ -152,11 +157,16 @@ func (l *Listener) abort(cause error) {
 	if l.handshakes != nil {
 		l.handshakes.cancel(cause)
 	}
+	bound, cancel := context.WithTimeout(context.Background(), abortBound)
+	defer cancel()
 	var all sync.WaitGroup
 	for _, c := range conns {
 		all.Go(func() { // a foreign net.Conn may be slow
 			c.Abort(cause)
-			<-c.Done()
+			select {
+			case <-c.Done():
+			case <-bound.Done():
+			}
 		})
 	}
 	all.Wait()

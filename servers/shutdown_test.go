@@ -113,6 +113,41 @@ func TestG18ShutdownAbortsAtTheEndOfItsContext(t *testing.T) {
 	require.Empty(t, log.lines(), "the caller has been told")
 }
 
+// stuckConn is a net.Conn whose Close blocks.
+type stuckConn struct {
+	net.Conn
+	free chan struct{}
+}
+
+func (c stuckConn) Close() error {
+	<-c.free
+	return c.Conn.Close()
+}
+
+func TestG18ShutdownDoesNotWaitForACloseThatBlocks(t *testing.T) {
+	free, ready := make(chan struct{}), make(chan struct{})
+	wrap := func(nc net.Conn) net.Conn { return stuckConn{nc, free} }
+	ln, result := serve(t, &servers.Config{Wrap: wrap}, func(ctx context.Context, _ *chanio.Conn) error {
+		close(ready)
+		<-ctx.Done()
+		return nil
+	})
+	dial(t, ln)
+	<-ready
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("patience has an end")
+	cancel(reason)
+	require.Equal(t, reason, ln.Shutdown(ctx))
+	select {
+	case <-result:
+		t.Error("Serve has not waited for the connection")
+	default:
+	}
+	close(free)
+	require.NoError(t, <-result)
+	require.NoError(t, ln.Shutdown(t.Context()), "nothing is left")
+}
+
 func TestG18ShutdownCoversConnectionsOfTheChannel(t *testing.T) {
 	ln := listen(t, nil)
 	nc := dial(t, ln)
