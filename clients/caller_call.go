@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,7 +98,8 @@ func (cl *Caller[R, W]) send(ctx context.Context, c *request[R], w W) error {
 	}
 	if err := cl.d.Out.Send(ctx, w); err != nil {
 		if deadline.Ended(cl.d.Out.Done()) {
-			cl.fail(err) // the peer may be silent, and then In does not report the failure
+			// The peer may be silent, and then In does not report the failure. err may be the cause of ctx.
+			cl.fail(cmp.Or(cl.d.Out.Err(), net.ErrClosed))
 		}
 		return cl.notSent(err)
 	}

@@ -132,3 +132,21 @@ func TestG15ACauseIsNotTakenForTheErrorOfThisCall(t *testing.T) {
 		isOfCtx(t, within(t, other, func(ctx context.Context) error { _, err := r.LookupAddrs(ctx, "a.test"); return err }))
 	})
 }
+
+// A call that waits to be sent may be cancelled as the peer wants no more.
+func TestG15TheCauseOfOneCallDoesNotEndACaller(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
+		sent := call(t.Context(), m, "a")
+		require.Equal(t, "a", recv(t, far.In))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		waits := call(ctx, m, "b")
+		synctest.Wait()
+		cause := errors.New("this call only")
+		cancel(cause)
+		require.NoError(t, far.In.Close())
+		require.ErrorIs(t, (<-waits).err, cause)
+		require.NotErrorIs(t, (<-sent).err, cause)
+		require.NotErrorIs(t, m.Err(), cause)
+		require.NoError(t, far.Close())
+	})
+}
