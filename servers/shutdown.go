@@ -20,8 +20,8 @@ import (
 // unless [HandOver] has passed the socket to another process.
 //
 // If ctx ends first, Shutdown cancels the handlers' contexts with ctx's cause, aborts the remaining connections with
-// it, and returns it. It does not wait for handlers that ignore both, and at most a second for a foreign net.Conn whose
-// Close blocks; Serve waits for them.
+// it, and returns it. It does not wait for handlers that ignore both, and not for long for a foreign net.Listener or
+// net.Conn whose Close blocks; Serve waits for them.
 //
 // Shutdown may be called several times and concurrently; each call waits.
 func (l *Listener) Shutdown(ctx context.Context) error {
@@ -140,11 +140,8 @@ func (l *Listener) abortCause() error {
 	return l.cause
 }
 
-// abortBound is how long an abort waits for connections to be released. Only a foreign net.Conn takes that long.
-const abortBound = time.Second
-
 // abort ends all connections and cancels the handlers' contexts. It returns when the connections have been released, or
-// after abortBound.
+// after patience if the Close of a foreign net.Conn blocks.
 func (l *Listener) abort(cause error) {
 	l.mu.Lock()
 	if l.state != aborting {
@@ -157,7 +154,7 @@ func (l *Listener) abort(cause error) {
 	if l.handshakes != nil {
 		l.handshakes.cancel(cause)
 	}
-	bound, cancel := context.WithTimeout(context.Background(), abortBound)
+	bound, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, c := range conns {

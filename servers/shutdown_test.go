@@ -148,6 +148,56 @@ func TestG18ShutdownDoesNotWaitForACloseThatBlocks(t *testing.T) {
 	require.NoError(t, ln.Shutdown(t.Context()), "nothing is left")
 }
 
+// lastListener is a net.Listener whose Close waits for its connections.
+type lastListener struct {
+	net.Listener
+	open sync.WaitGroup
+}
+
+func (ln *lastListener) Accept() (net.Conn, error) {
+	nc, err := ln.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	ln.open.Add(1)
+	return &lastConn{nc, sync.OnceFunc(ln.open.Done)}, nil
+}
+
+func (ln *lastListener) Close() error {
+	defer ln.open.Wait()
+	return ln.Listener.Close()
+}
+
+type lastConn struct {
+	net.Conn
+	left func()
+}
+
+func (c *lastConn) Close() error {
+	defer c.left()
+	return c.Conn.Close()
+}
+
+func TestG18ShutdownAsksConnectionsForWhichTheNetListenerWaits(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ln, err := servers.Listen(&lastListener{Listener: nl}, &servers.Config{Conn: chanio.ConnConfig{Linger: time.Millisecond}})
+	require.NoError(t, err)
+	input := make(chan error, 1)
+	ready := make(chan struct{})
+	result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		close(ready)
+		_, err := c.In.Recv(ctx)
+		input <- err
+		return nil
+	})
+	dial(t, ln)
+	<-ready
+	require.NoError(t, ln.Shutdown(t.Context()))
+	require.Equal(t, servers.ErrShutdown, <-input)
+	require.NoError(t, <-result)
+}
+
 func TestG18ShutdownCoversConnectionsOfTheChannel(t *testing.T) {
 	ln := listen(t, nil)
 	nc := dial(t, ln)
