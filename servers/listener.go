@@ -269,7 +269,7 @@ func (l *Listener) stop() error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(max(l.conn.Linger, 0) + patience):
+	case <-time.After(min(max(l.conn.Linger, 0), time.Minute) + patience): // a Linger may be without limit
 		return nil
 	}
 }
