@@ -1,7 +1,9 @@
 package clients
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -33,7 +35,10 @@ func (cl *Caller[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 		return r.value, r.err
 	default:
 		cl.abandon(c)
-		return none, chanio.Cause(ctx)
+		if err = chanio.Cause(ctx); errors.Is(err, ErrNotSent) {
+			err = ctx.Err() // the cause is the error of another call
+		}
+		return none, err
 	}
 }
 
@@ -93,7 +98,8 @@ func (cl *Caller[R, W]) send(ctx context.Context, c *request[R], w W) error {
 	}
 	if err := cl.d.Out.Send(ctx, w); err != nil {
 		if deadline.Ended(cl.d.Out.Done()) {
-			cl.fail(err) // the peer may be silent, and then In does not report the failure
+			// The peer may be silent, and then In does not report the failure. err may be the cause of ctx.
+			cl.fail(cmp.Or(cl.d.Out.Err(), net.ErrClosed))
 		}
 		return cl.notSent(err)
 	}

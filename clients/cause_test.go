@@ -3,9 +3,11 @@ package clients_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,4 +82,71 @@ func TestG15ACauseIsNotTakenForAnEnd(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The cause of a ctx is often the error of another call, as in an errgroup.
+func TestG15ACauseIsNotTakenForTheErrorOfThisCall(t *testing.T) {
+	within := func(t *testing.T, cause error, f func(ctx context.Context) error) error {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(cause) })
+		return f(ctx)
+	}
+	notSent := fmt.Errorf("another request: %w", clients.ErrNotSent)
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
+		go func() { _, _ = far.In.Recv(t.Context()) }()
+		err := within(t, notSent, func(ctx context.Context) error { _, err := m.Call(ctx, "w"); return err })
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, clients.ErrNotSent, "it was sent")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		near, far := typedPipe[string, string](0)
+		go func() { _, _ = far.In.Recv(t.Context()) }()
+		err := within(t, notSent, func(ctx context.Context) error {
+			_, err := clients.NewCaller(ctx, near, nil).Call(t.Context(), "w")
+			return err
+		})
+		require.ErrorContains(t, err, "another request")
+		require.NotErrorIs(t, err, clients.ErrNotSent, "it was sent")
+	})
+
+	other := &net.DNSError{Err: "no such host", Name: "other.test", IsNotFound: true}
+	isOfCtx := func(t *testing.T, err error) {
+		var dns *net.DNSError
+		require.ErrorIs(t, err, other)
+		require.True(t, errors.As(err, &dns) && !dns.IsNotFound || dns == other, "got %#v", err)
+	}
+	inDNS(t, clients.DNSConfig{}, func(query, func([]byte)) {}, func(t *testing.T, r *clients.DNSResolver, _ *dnsServer) {
+		var first sync.WaitGroup
+		first.Go(func() { _, _ = r.LookupAddrs(t.Context(), "a.test") })
+		synctest.Wait()
+		isOfCtx(t, within(t, other, func(ctx context.Context) error { _, err := r.LookupAddrs(ctx, "a.test"); return err }))
+		first.Wait()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		table, err := clients.NewStaticResolver(map[string][]string{"b.test": {"10.0.0.1"}})
+		require.NoError(t, err)
+		r := clients.FirstOf(clients.ResolverFunc(func(ctx context.Context, _ string) ([]netip.Addr, error) {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}), table)
+		isOfCtx(t, within(t, other, func(ctx context.Context) error { _, err := r.LookupAddrs(ctx, "a.test"); return err }))
+	})
+}
+
+// A call that waits to be sent may be cancelled as the peer wants no more.
+func TestG15TheCauseOfOneCallDoesNotEndACaller(t *testing.T) {
+	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
+		sent := call(t.Context(), m, "a")
+		require.Equal(t, "a", recv(t, far.In))
+		ctx, cancel := context.WithCancelCause(t.Context())
+		waits := call(ctx, m, "b")
+		synctest.Wait()
+		cause := errors.New("this call only")
+		cancel(cause)
+		require.NoError(t, far.In.Close())
+		require.ErrorIs(t, (<-waits).err, cause)
+		require.NotErrorIs(t, (<-sent).err, cause)
+		require.NotErrorIs(t, m.Err(), cause)
+		require.NoError(t, far.Close())
+	})
 }

@@ -238,18 +238,20 @@ func (r *DNSResolver) LookupAddrs(ctx context.Context, host string) ([]netip.Add
 	var failure error
 	for _, fqdn := range r.names(name, hostname.IsAbsolute(host)) {
 		addrs, err := r.lookupName(ctx, fqdn)
-		if len(addrs) > 0 {
+		switch {
+		case len(addrs) > 0:
 			return addrs, nil
+		case ctx.Err() != nil: // err may be its cause, which may say that some other host does not exist
+			return nil, resolveError(ctx, host, err)
+		case isNotFound(err):
+			continue
 		}
-		if err != nil && !isNotFound(err) {
-			failure = err
-		}
-		if err != nil && !errors.Is(err, errServerFailed) && !isNotFound(err) {
-			break // no answer, or ctx ended: other names would take as long again
+		if failure = err; !errors.Is(err, errServerFailed) {
+			break // no answer: other names would take as long again
 		}
 	}
 	if failure != nil {
-		return nil, resolveError(ctx, host, failure)
+		return nil, failure
 	}
 	return nil, notFound(host, "no such host")
 }

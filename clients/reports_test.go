@@ -207,6 +207,26 @@ func TestG15ErrorsOfCallsNameTheirConnection(t *testing.T) {
 	})
 }
 
+func TestG15ErrorsOfCallsNameTheirConnectionOnce(t *testing.T) {
+	nl := listen(t)
+	go func() {
+		nc, err := nl.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = nc.Read(make([]byte, 1))
+		_ = nc.(*net.TCPConn).SetLinger(0)
+		_ = nc.Close()
+	}()
+	cl := clients.NewClient(func(ctx context.Context) (*chanio.Conn, error) {
+		return clients.DialTCP(ctx, nl.Addr().String(), nil)
+	}, codec.Lines, codec.Lines, nil)
+	_, err := cl.Call(t.Context(), "x")
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	require.Equal(t, 1, strings.Count(err.Error(), "->"), err.Error())
+	require.NoError(t, cl.Close())
+}
+
 // pooled returns a Pool with a single connection to an echo server, over TCP or TLS.
 func pooled(t *testing.T, roots *x509.CertPool, port string) *clients.Pool[*chanio.Conn] {
 	p := clients.NewConnPool(func(ctx context.Context) (*chanio.Conn, error) {

@@ -76,6 +76,11 @@ func TestDNSConfigTakesTheSystemsValuesForZeros(t *testing.T) {
 	require.Empty(t, cfg.Search, "servers of the caller have nothing to do with the system's domains")
 	require.Equal(t, []any{4, time.Minute, 1}, []any{cfg.NDots, cfg.Timeout, cfg.Attempts})
 
+	system.ndots = 0
+	cfg = DNSConfig{}
+	require.NoError(t, cfg.complete(system))
+	require.Zero(t, cfg.NDots, "every name is tried as it is first")
+
 	cfg = DNSConfig{Search: []string{}}
 	require.NoError(t, cfg.complete(system))
 	require.Empty(t, cfg.Search)

@@ -170,7 +170,8 @@ func FirstOf(resolvers ...Resolver) Resolver {
 	resolvers = slices.Clone(resolvers)
 	return ResolverFunc(func(ctx context.Context, host string) (addrs []netip.Addr, err error) {
 		for _, r := range resolvers {
-			if addrs, err = r.LookupAddrs(ctx, host); err == nil || !isNotFound(err) {
+			// After the end of ctx, err may be its cause, which may say that some other host does not exist.
+			if addrs, err = r.LookupAddrs(ctx, host); err == nil || ctx.Err() != nil || !isNotFound(err) {
 				return addrs, err
 			}
 		}

@@ -12,7 +12,8 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// patience is the least age of a handshake that may be ended to make room.
+// patience is the least age of a handshake that may be ended to make room. It is also how long an abort waits for the
+// Close of what is foreign.
 const patience = time.Second
 
 var (

@@ -253,7 +253,8 @@ func (l *Listener) reserve(ctx context.Context) error {
 	}
 }
 
-// stop stops accepting. Accepted connections continue.
+// stop stops accepting. Accepted connections continue. The Close of a foreign net.Listener may wait for them, or for a
+// peer of its own, so stop waits for it only a while longer than Close may take.
 func (l *Listener) stop() error {
 	l.mu.Lock()
 	if l.state != listening {
@@ -263,17 +264,26 @@ func (l *Listener) stop() error {
 	l.state = stopped
 	close(l.closing)
 	l.mu.Unlock()
-	defer func() {
-		close(l.closed)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.check()
-	}()
-	var err error
+	done := make(chan error, 1)
+	go func() { done <- l.closeListener() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(min(max(l.conn.Linger, 0), time.Minute) + patience): // a Linger may be without limit
+		return nil
+	}
+}
+
+// closeListener closes the net.Listener.
+func (l *Listener) closeListener() (err error) {
 	if panicked := l.call("net.Listener", nil, func() { err = l.acceptor.nl.Close() }); panicked != nil {
-		err = panicked // this may be a goroutine of the library
+		err = panicked
 	}
 	l.acceptor.stopped()
+	close(l.closed)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.check()
 	return err
 }
 

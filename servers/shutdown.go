@@ -20,7 +20,8 @@ import (
 // unless [HandOver] has passed the socket to another process.
 //
 // If ctx ends first, Shutdown cancels the handlers' contexts with ctx's cause, aborts the remaining connections with
-// it, and returns it. It does not wait for handlers that ignore both; Serve does.
+// it, and returns it. It does not wait for handlers that ignore both, and not for long for a foreign net.Listener or
+// net.Conn whose Close blocks; Serve waits for them.
 //
 // Shutdown may be called several times and concurrently; each call waits.
 func (l *Listener) Shutdown(ctx context.Context) error {
@@ -139,7 +140,8 @@ func (l *Listener) abortCause() error {
 	return l.cause
 }
 
-// abort ends all connections and cancels the handlers' contexts. It returns when the connections have been released.
+// abort ends all connections and cancels the handlers' contexts. It returns when the connections have been released, or
+// after patience if the Close of a foreign net.Conn blocks.
 func (l *Listener) abort(cause error) {
 	l.mu.Lock()
 	if l.state != aborting {
@@ -152,11 +154,16 @@ func (l *Listener) abort(cause error) {
 	if l.handshakes != nil {
 		l.handshakes.cancel(cause)
 	}
+	bound, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	var all sync.WaitGroup
 	for _, c := range conns {
 		all.Go(func() { // a foreign net.Conn may be slow
 			c.Abort(cause)
-			<-c.Done()
+			select {
+			case <-c.Done():
+			case <-bound.Done():
+			}
 		})
 	}
 	all.Wait()

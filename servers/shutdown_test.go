@@ -113,6 +113,91 @@ func TestG18ShutdownAbortsAtTheEndOfItsContext(t *testing.T) {
 	require.Empty(t, log.lines(), "the caller has been told")
 }
 
+// stuckConn is a net.Conn whose Close blocks.
+type stuckConn struct {
+	net.Conn
+	free chan struct{}
+}
+
+func (c stuckConn) Close() error {
+	<-c.free
+	return c.Conn.Close()
+}
+
+func TestG18ShutdownDoesNotWaitForACloseThatBlocks(t *testing.T) {
+	free, ready := make(chan struct{}), make(chan struct{})
+	wrap := func(nc net.Conn) net.Conn { return stuckConn{nc, free} }
+	ln, result := serve(t, &servers.Config{Wrap: wrap}, func(ctx context.Context, _ *chanio.Conn) error {
+		close(ready)
+		<-ctx.Done()
+		return nil
+	})
+	dial(t, ln)
+	<-ready
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("patience has an end")
+	cancel(reason)
+	require.Equal(t, reason, ln.Shutdown(ctx))
+	select {
+	case <-result:
+		t.Error("Serve has not waited for the connection")
+	default:
+	}
+	close(free)
+	require.NoError(t, <-result)
+	require.NoError(t, ln.Shutdown(t.Context()), "nothing is left")
+}
+
+// lastListener is a net.Listener whose Close waits for its connections.
+type lastListener struct {
+	net.Listener
+	open sync.WaitGroup
+}
+
+func (ln *lastListener) Accept() (net.Conn, error) {
+	nc, err := ln.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	ln.open.Add(1)
+	return &lastConn{nc, sync.OnceFunc(ln.open.Done)}, nil
+}
+
+func (ln *lastListener) Close() error {
+	defer ln.open.Wait()
+	return ln.Listener.Close()
+}
+
+type lastConn struct {
+	net.Conn
+	left func()
+}
+
+func (c *lastConn) Close() error {
+	defer c.left()
+	return c.Conn.Close()
+}
+
+func TestG18ShutdownAsksConnectionsForWhichTheNetListenerWaits(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ln, err := servers.Listen(&lastListener{Listener: nl}, &servers.Config{Conn: chanio.ConnConfig{Linger: time.Millisecond}})
+	require.NoError(t, err)
+	input := make(chan error, 1)
+	ready := make(chan struct{})
+	result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+		close(ready)
+		_, err := c.In.Recv(ctx)
+		input <- err
+		return nil
+	})
+	dial(t, ln)
+	<-ready
+	require.NoError(t, ln.Shutdown(t.Context()))
+	require.Equal(t, servers.ErrShutdown, <-input)
+	require.NoError(t, <-result)
+}
+
 func TestG18ShutdownCoversConnectionsOfTheChannel(t *testing.T) {
 	ln := listen(t, nil)
 	nc := dial(t, ln)
