@@ -283,7 +283,6 @@ func (c *Conn) fromQueue(m *Message) (of *lease, ok bool) {
 	if len(q.messages) == 0 {
 		c.queue.Store(nil)
 	}
-	c.full = false
 	return of, true
 }
 
