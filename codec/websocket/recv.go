@@ -116,7 +116,7 @@ func (c *Conn) skipped(m *Message) bool {
 	if !c.skips.Load() {
 		return false
 	}
-	if m.isPiece() && m.extra.last {
+	if m.isPiece() && (m.extra.last || c.queue.Load() == nil && c.rd.dropInflating()) {
 		c.skips.Store(false)
 	}
 	return true
