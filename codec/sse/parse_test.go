@@ -64,6 +64,8 @@ var facts = map[string]struct {
 	"retry with leading zeros":     {"retry: 0005\ndata: a\n\n", []sse.Event{{Data: "a", Retry: 5 * time.Millisecond}}, "", 5 * time.Millisecond},
 	"an id that is not ASCII":      {"id: \u2026\ndata: a\n\n", []sse.Event{{ID: "\u2026", Data: "a"}}, "\u2026", 0},
 	"an id of the cut event":       {"id: 1\ndata: a\n\nid: 2\ndata: b\n", []sse.Event{{ID: "1", Data: "a"}}, "1", 0},
+	"a retry of the cut event":     {"data: a\n\nretry: 7\ndata: b\n", []sse.Event{{Data: "a"}}, "", 7 * time.Millisecond},
+	"a retry that is cut":          {"retry: 7\n\nretry: 80", nil, "", 7 * time.Millisecond},
 	"almost a byte order mark":     {"\ufefcdata: a\n\ndata: b\n\n", []sse.Event{{Data: "b"}}, "", 0},
 	"half a byte order mark":       {"\xef\xbbdata: a\n\ndata: b\n\n", []sse.Event{{Data: "b"}}, "", 0},
 	"a mark alone":                 {"\ufeff", nil, "", 0},

@@ -53,6 +53,12 @@ func (s *State) take(b *block) {
 	b.ID = s.lastID
 }
 
+func (s *State) setRetry(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retry = d
+}
+
 // StreamConfig configures [Decode]. A nil *StreamConfig and the zero value use the defaults.
 type StreamConfig struct {
 	// MaxEvent limits the size of an event in bytes. 0 means 1 MiB.
@@ -63,7 +69,8 @@ type StreamConfig struct {
 }
 
 // Decode returns the events of a text/event-stream. It becomes the only consumer of src. An event truncated by the end
-// of src is dropped, as the standard requires, and the end is clean. cfg may be nil.
+// of src is dropped with its ID, as the standard requires, but not the Retry of a whole line, and the end is clean. cfg
+// may be nil.
 func Decode(src *chanio.Source[[]byte], cfg *StreamConfig) *chanio.Source[Event] {
 	if cfg == nil {
 		cfg = &StreamConfig{}
@@ -75,7 +82,7 @@ func Decode(src *chanio.Source[[]byte], cfg *StreamConfig) *chanio.Source[Event]
 	if state == nil {
 		state = new(State)
 	}
-	d := &decoder{up: codec.Decode(src, codec.Codec[block](blockCodec{max})).Claim("sse.Decode"), state: state}
+	d := &decoder{up: codec.Decode(src, codec.Codec[block](blockCodec{max, state})).Claim("sse.Decode"), state: state}
 	return chanio.NewSource(chanio.SourceHooks[Event]{
 		Next: d.next, TryNext: d.tryNext, Close: d.up.Close,
 		Describe: func() chanio.Description {
@@ -123,12 +130,21 @@ func atEnd(err error) error {
 }
 
 // blockCodec reads one block after the other.
-type blockCodec struct{ max int }
-
-func (c blockCodec) Append(dst []byte, b block) ([]byte, error) {
-	return eventCodec(c).Append(dst, b.Event)
+type blockCodec struct {
+	max   int
+	state *State
 }
 
-func (c blockCodec) Decode(r *codec.Reader) (block, error) { return readBlock(r, c.max) }
+func (c blockCodec) Append(dst []byte, b block) ([]byte, error) {
+	return eventCodec{c.max}.Append(dst, b.Event)
+}
+
+func (c blockCodec) Decode(r *codec.Reader) (block, error) {
+	b, err := readBlock(r, c.max)
+	if err != nil && b.hasRetry { // it counts without the end of its block, unlike an ID
+		c.state.setRetry(b.Retry)
+	}
+	return b, err
+}
 
 func (c blockCodec) Size() codec.Size { return codec.Size{Min: 1, Max: codec.Unbounded} }

@@ -257,6 +257,10 @@ func (c *Conn) look() {
 // receiver returns.
 func (c *Conn) readersLocked() (sleep time.Duration) {
 	who, turns := c.who.present()
+	if c.full && (who == receiver || turns != c.lastTurn) { // the peer can be heard again
+		c.full = false
+		c.hear()
+	}
 	if who == nobody && !c.full && !c.readOver && !c.inOver {
 		if turns != c.lastTurn {
 			c.lastTurn = turns

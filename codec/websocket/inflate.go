@@ -228,6 +228,18 @@ func (f *inflating) inflate(out []byte) ([]byte, error) {
 	}
 }
 
+// dropInflating drops the rest of a message that is received in pieces, unless later messages may refer to it. It reports
+// whether it did.
+func (r *reader) dropInflating() bool {
+	f := r.inflating
+	if f == nil || r.peerRemembers() {
+		return false
+	}
+	r.inflating = nil
+	f.end()
+	return true
+}
+
 // inflateByParts starts a message that is received in pieces.
 func (r *reader) inflateByParts() (Message, error) {
 	r.inflating = r.beginInflating(r.buf, r.most)

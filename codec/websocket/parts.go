@@ -380,6 +380,7 @@ func (s *sentParts) close() error {
 	}
 	err := s.frame(ctx, bitFin|byte(s.op), nil)
 	if err != nil { // no other message can follow
+		err = abnormal(err)
 		s.conn.Out.Abort(err)
 	}
 	return err

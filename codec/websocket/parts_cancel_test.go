@@ -217,3 +217,35 @@ func TestCtxEndsTheSkippingOfACompressedMessage(t *testing.T) {
 		require.Equal(t, "next", m.String())
 	})
 }
+
+// TestRestOfACompressedMessageIsNotUncompressed leaves a message whose rest is invalid, or would be far too large. With
+// context takeover it has to be read.
+func TestRestOfACompressedMessageIsNotUncompressed(t *testing.T) {
+	broken := deflated(t, sentences(100_000))
+	broken = broken[:len(broken)-100] + strings.Repeat("\xff", 100)
+	for name, try := range map[string]bool{"Recv": false, "TryRecv": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, client bool) {
+				cfg := deflating()
+				cfg.Extension = &websocket.Extension{ServerNoTakeover: true, ClientNoTakeover: true}
+				conn, peer := newRaw(t, client, cfg)
+				peer.send(compressed(fin, websocket.OpText, broken), text("next"))
+				_, parts, err := conn.RecvParts(peer.ctx, 0)
+				require.NoError(t, err)
+				_, err = parts.Recv(peer.ctx)
+				require.NoError(t, err)
+				require.NoError(t, parts.Close())
+				var m websocket.Message
+				if try {
+					var ok bool
+					m, ok, err = conn.In.TryRecv()
+					require.True(t, ok || err != nil)
+				} else {
+					m, err = conn.In.Recv(peer.ctx)
+				}
+				require.NoError(t, err)
+				require.Equal(t, "next", m.String())
+			})
+		})
+	}
+}

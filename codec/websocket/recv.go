@@ -116,7 +116,7 @@ func (c *Conn) skipped(m *Message) bool {
 	if !c.skips.Load() {
 		return false
 	}
-	if m.isPiece() && m.extra.last {
+	if m.isPiece() && (m.extra.last || c.queue.Load() == nil && c.rd.dropInflating()) {
 		c.skips.Store(false)
 	}
 	return true
@@ -283,7 +283,6 @@ func (c *Conn) fromQueue(m *Message) (of *lease, ok bool) {
 	if len(q.messages) == 0 {
 		c.queue.Store(nil)
 	}
-	c.full = false
 	return of, true
 }
 

@@ -1,0 +1,54 @@
+package websocket_test
+
+import (
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/codec/websocket"
+)
+
+// failing is a connection whose writes wait for cut, and fail then.
+type failing struct {
+	net.Conn
+	cut chan struct{}
+}
+
+var errCut = errors.New("the wire is cut")
+
+func (f *failing) Write([]byte) (int, error) {
+	<-f.cut
+	return 0, errCut
+}
+
+func TestPartsThatCannotBeEndedEndBothHalvesWithACloseError(t *testing.T) {
+	for range 20 { // whether the connection below or its user learns first is up to the scheduler
+		synctest.Test(t, func(t *testing.T) {
+			a, b := net.Pipe()
+			wire := &failing{a, make(chan struct{})}
+			conn := websocket.NewConn(chanio.NewConn(wire, nil), nil)
+			parts, err := conn.SendParts(t.Context(), websocket.BinaryMessage)
+			require.NoError(t, err)
+			sent, closed := make(chan error, 1), make(chan error, 1)
+			go func() { sent <- parts.Send(t.Context(), make([]byte, 100_000)) }()
+			synctest.Wait()
+			go func() { closed <- parts.Close() }()
+			synctest.Wait()
+			close(wire.cut)
+			require.ErrorIs(t, <-sent, errCut)
+			err = <-closed
+			require.ErrorIs(t, err, errCut)
+			var end *websocket.CloseError
+			require.ErrorAs(t, err, &end)
+			require.NoError(t, b.Close())
+			_, err = conn.In.Recv(t.Context())
+			require.ErrorAs(t, err, &end)
+			conn.Abort(nil)
+			<-conn.Done()
+		})
+	}
+}
