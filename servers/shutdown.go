@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Shutdown ends the Listener gracefully. It stops accepting and asks every open connection to finish, by
@@ -37,6 +38,9 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	case <-drained:
 		return nil
 	case <-ctx.Done():
+		if deadline.Ended(drained) { // if several cases are ready, select picks one at random
+			return nil
+		}
 		l.abort(chanio.Cause(ctx))
 		return chanio.Cause(ctx)
 	}
