@@ -99,7 +99,7 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 		c.w.memory = new(memory)
 	}
 	c.up = conn.In.Claim("websocket.Conn")
-	c.rd.src, c.w.low = c.up.Bytes(), chanio.BytesTo(conn.Out)
+	c.rd.src, c.w.low = c.up.Bytes(), below{chanio.BytesTo(conn.Out)}
 	c.merge = conn.SetReadDeadline(time.Time{}) != nil
 	low := conn.Out.End()
 	c.w.end.Linger, c.w.end.Progress, c.w.end.Released = low.Linger, low.Progress, conn.Done()

@@ -1,6 +1,7 @@
 package websocket_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"testing"
@@ -39,16 +40,52 @@ func TestPartsThatCannotBeEndedEndBothHalvesWithACloseError(t *testing.T) {
 			go func() { closed <- parts.Close() }()
 			synctest.Wait()
 			close(wire.cut)
-			require.ErrorIs(t, <-sent, errCut)
-			err = <-closed
-			require.ErrorIs(t, err, errCut)
 			var end *websocket.CloseError
-			require.ErrorAs(t, err, &end)
+			for _, err := range []error{<-sent, <-closed} {
+				require.ErrorIs(t, err, errCut)
+				require.ErrorAs(t, err, &end)
+			}
 			require.NoError(t, b.Close())
 			_, err = conn.In.Recv(t.Context())
 			require.ErrorAs(t, err, &end)
 			conn.Abort(nil)
 			<-conn.Done()
+		})
+	}
+}
+
+func TestTheErrorOfASendIsThatOfTheConnection(t *testing.T) {
+	for name, send := range map[string]func(context.Context, *websocket.Conn, websocket.Message) error{
+		"Send": func(ctx context.Context, c *websocket.Conn, m websocket.Message) error { return c.Out.Send(ctx, m) },
+		"SendAll": func(ctx context.Context, c *websocket.Conn, m websocket.Message) error {
+			_, err := c.Out.SendAll(ctx, m, m)
+			return err
+		},
+		"Ping": func(ctx context.Context, c *websocket.Conn, m websocket.Message) error {
+			_ = c.Out.Send(ctx, m) // fails too
+			_, err := c.Ping(ctx)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := net.Pipe()
+				wire := &failing{a, make(chan struct{})}
+				conn := websocket.NewConn(chanio.NewConn(wire, nil), nil)
+				failed := make(chan error, 1)
+				go func() {
+					failed <- send(t.Context(), conn, websocket.Message{Kind: websocket.BinaryMessage, Data: make([]byte, 100_000)})
+				}()
+				synctest.Wait()
+				close(wire.cut)
+				var end *websocket.CloseError
+				err := <-failed
+				require.ErrorAs(t, err, &end)
+				require.ErrorIs(t, err, errCut)
+				require.NoError(t, b.Close())
+				conn.Abort(nil)
+				<-conn.Done()
+			})
 		})
 	}
 }

@@ -32,10 +32,29 @@ func checkMessage(m *Message) error {
 // writer is the sending half of a [Conn]: it makes frames and hands them to the connection below.
 type writer struct {
 	cfg    *settings // of the Conn
-	low    chanio.ByteSink
+	low    below
 	gate   gate
 	end    chanio.End // of Out
 	memory *memory    // of compression with context takeover; nil without compression
+}
+
+// below is the sink of the connection below. Its failures are those of the WebSocket: a *CloseError, like the error of Out.
+type below struct{ chanio.ByteSink }
+
+func (b below) End(ctx context.Context, scratch, body []byte) error {
+	err := b.ByteSink.End(ctx, scratch, body)
+	if err != nil && !errors.Is(err, net.ErrClosed) && !chanio.Resumable(ctx, err) {
+		err = abnormal(err)
+	}
+	return err
+}
+
+func (b below) TryEnd(scratch, body []byte) (bool, error) {
+	ok, err := b.ByteSink.TryEnd(scratch, body)
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		err = abnormal(err)
+	}
+	return ok, err
 }
 
 // packet is one message as it is passed to the sink: scratch, then body. body may lie in owned, which must be released.
