@@ -17,7 +17,8 @@ import (
 )
 
 // unixOutlet is the sending half of a UnixConn. One sender at a time passes its datagram to the kernel, which puts it
-// into the receiver's queue. While the queue is full, that sender waits, and the others wait for it.
+// into the receiver's queue. While the queue is full, that sender waits, and with one peer the others wait for it. To
+// other peers they send meanwhile.
 type unixOutlet struct {
 	c        *UnixConn
 	turn     chan struct{}     // holds a value while a sender has the turn
@@ -46,6 +47,16 @@ func (o *unixOutlet) send(ctx context.Context, p chanio.UnixPacket) error {
 	if err := o.check(&p); err != nil {
 		return err
 	}
+	err := o.writeInTurn(ctx, &p)
+	if err == errFull {
+		err = o.awaitRoom(ctx, &p)
+	}
+	return o.explain(&p, err)
+}
+
+// writeInTurn sends p when the sender has the turn. errFull means that there is no room, and that the kernel does not tell
+// when there is.
+func (o *unixOutlet) writeInTurn(ctx context.Context, p *chanio.UnixPacket) error {
 	select {
 	case o.turn <- struct{}{}:
 	default:
@@ -54,11 +65,11 @@ func (o *unixOutlet) send(ctx context.Context, p chanio.UnixPacket) error {
 		}
 	}
 	defer o.endTurn()
-	err := o.write(&p, false)
-	if err == errFull {
-		err = o.awaitRoom(ctx, &p)
+	err := o.write(p, false)
+	if err == errFull && tellsRoom && o.c.peer != "" {
+		err = o.writeWaiting(ctx, p)
 	}
-	return o.explain(&p, err)
+	return err
 }
 
 // awaitTurn waits for earlier senders.
@@ -114,12 +125,9 @@ const (
 	lastPause  = 20 * time.Millisecond
 )
 
-// awaitRoom sends p when there is room in the receiver's queue. The kernel reports room only for a connected socket;
-// otherwise awaitRoom polls.
+// awaitRoom sends p when there is room in the receiver's queue, for which it polls: the kernel reports room only for a
+// connected socket.
 func (o *unixOutlet) awaitRoom(ctx context.Context, p *chanio.UnixPacket) error {
-	if tellsRoom && o.c.peer != "" {
-		return o.writeWaiting(ctx, p)
-	}
 	pause := time.NewTimer(firstPause)
 	defer pause.Stop()
 	for next := 2 * firstPause; ; next = min(2*next, lastPause) {
@@ -130,7 +138,7 @@ func (o *unixOutlet) awaitRoom(ctx context.Context, p *chanio.UnixPacket) error 
 		case <-ctx.Done():
 			return chanio.Cause(ctx)
 		}
-		if err := o.write(p, false); err != errFull {
+		if err := o.writeInTurn(ctx, p); err != errFull {
 			return err
 		}
 		pause.Reset(next)

@@ -80,6 +80,28 @@ func TestAFullUnixReceiverIsWaitedFor(t *testing.T) {
 	})
 }
 
+func TestAFullUnixReceiverDoesNotHoldUpOthers(t *testing.T) {
+	full, other := openUnixConn(t, UnixConfig{Local: socketPath(t)}), openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	from := openUnixConn(t, UnixConfig{Local: socketPath(t)})
+	n := fillUnix(t, from, full.LocalAddr())
+	calls := countUnix(from)
+	sent := make(chan error)
+	go func() {
+		sent <- from.Out.Send(t.Context(), chanio.UnixPacket{Addr: full.LocalAddr(), Data: []byte("late")})
+	}()
+	<-calls.wrote // and finds no room
+	for range 10 {
+		require.NoError(t, from.Out.Send(t.Context(), chanio.UnixPacket{Addr: other.LocalAddr(), Data: []byte("in time")}))
+		_, err := other.In.Recv(t.Context())
+		require.NoError(t, err)
+	}
+	for range n + 1 {
+		_, err := full.In.Recv(t.Context())
+		require.NoError(t, err)
+	}
+	require.NoError(t, <-sent)
+}
+
 func TestG5AbortWakesUnixSenders(t *testing.T) {
 	unixWays(t, func(t *testing.T, from, to *chanio.UnixPacketConn, addr string) {
 		fillUnix(t, from, addr)
