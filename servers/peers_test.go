@@ -191,7 +191,7 @@ func startHaproxy(t testing.TB, frontend, server string) (addr string) {
 	require.NoError(t, err)
 	addr = nl.Addr().String()
 	require.NoError(t, nl.Close())
-	conf := file(t, "haproxy.cfg", "global\n  maxconn 50\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n"+
+	conf := file(t, "haproxy.cfg", "global\n  maxconn 50\ndefaults\n  mode tcp\n  timeout connect 30s\n  timeout client 30s\n  timeout server 30s\n"+
 		"frontend in\n"+fmt.Sprintf(frontend, addr)+"  default_backend weir\nbackend weir\n  server one "+server+"\n")
 	cmd := exec.Command(haproxy, "-db", "-f", conf)
 	var said strings.Builder
