@@ -127,7 +127,7 @@ func TestNextPartComesAfterTheReleaseOfAFile(t *testing.T) {
 func TestContextEndsTheWaitForARelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body, kind := form(t, twoFiles)
-		parts := partsOf(t, nil, body, kind)
+		parts := partsOf(t, &MultipartConfig{MaxText: int64(len("some text"))}, body, kind) // the limit may be reached
 		for _, name := range []string{"title", "first"} {
 			part, err := parts.Recv(t.Context())
 			require.NoError(t, err)
