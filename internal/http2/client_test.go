@@ -256,3 +256,16 @@ func TestConnWhosePeerDoesNotEndItsSideIsReset(t *testing.T) {
 		<-closed
 	})
 }
+
+func TestLastStreamIDIsUsed(t *testing.T) {
+	c, _ := connect(t, nil, nil, hello)
+	c.mu.Lock()
+	c.nextOut = 1<<31 - 1
+	c.mu.Unlock()
+	h, body := ask(t, c, get("/"))
+	require.Equal(t, 200, h.Status)
+	require.Equal(t, "hello", body)
+	require.ErrorIs(t, c.Err(), errExhausted)
+	_, err := c.Open(t.Context(), get("/"), true)
+	require.ErrorIs(t, err, errExhausted)
+}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	frames "golang.org/x/net/http2"
+
+	"github.com/weir-go/weir/chanio"
 )
 
 // TestWindowOfTheConnectionNeverOpened requests a body with a large window for its stream, and for the connection none,
@@ -69,5 +71,23 @@ func TestSlowWindowIsBorneWhileItMakesProgress(t *testing.T) {
 			r.ok(r.fr.WriteWindowUpdate(1, 250))
 		}
 		require.Contains(t, r.heard(), "DATA 1 250 END")
+	})
+}
+
+// TestCloseResetsAStreamWhoseWindowIsNotOpened accepts data that the client does not take.
+func TestCloseResetsAStreamWhoseWindowIsNotOpened(t *testing.T) {
+	closed := make(chan error, 1)
+	inRaw(t, nil, func(x *exchange) {
+		_ = x.Out.Headers(context.Background(), []Field{{Name: ":status", Value: "200"}})
+		_, _ = x.Out.TrySend([]byte("hello"))
+		closed <- x.Out.Close()
+		<-x.gone
+	}, func(r *raw) {
+		r.ok(r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: 0}))
+		r.ok(r.headers(1, true, get("/")))
+		require.NotContains(t, r.heard(), "RST_STREAM")
+		time.Sleep(2 * chanio.DefaultLinger)
+		require.Contains(t, r.heard(), "RST_STREAM 1 CANCEL")
+		require.Error(t, <-closed)
 	})
 }

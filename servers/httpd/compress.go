@@ -293,7 +293,7 @@ func (c *compressWriter) decide(large bool, next []byte) {
 // detectType sets the Content-Type in h, as the server does, unless the handler has encoded the body, or set or
 // suppressed the type.
 func (c *compressWriter) detectType(h http.Header, next []byte) {
-	if _, ok := h["Content-Type"]; ok || h.Get("Content-Encoding") != "" {
+	if _, ok := h["Content-Type"]; ok || h.Get("Content-Encoding")+h.Get("Transfer-Encoding") != "" {
 		return
 	}
 	body := next

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -43,5 +44,31 @@ func TestContinueOfAReaderBesideTheWriter(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, strings.Repeat("x", 4000), string(body))
 		_ = nc.Close()
+	}
+}
+
+// TestReplyWithoutContinueEndsTheConnection replies before the body is invited, in the ways that leave it readable. The
+// client may then send another request instead of the body.
+func TestReplyWithoutContinueEndsTheConnection(t *testing.T) {
+	for name, reply := range map[string]func(rc *http.ResponseController, w http.ResponseWriter, r *http.Request) error{
+		"flush": func(rc *http.ResponseController, _ http.ResponseWriter, _ *http.Request) error { return rc.Flush() },
+		"head, then read": func(_ *http.ResponseController, w http.ResponseWriter, r *http.Request) error {
+			w.WriteHeader(http.StatusAccepted)
+			_, err := r.Body.Read(make([]byte, 1))
+			return err
+		},
+	} {
+		handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rc := http.NewResponseController(w)
+			if err := errors.Join(rc.EnableFullDuplex(), reply(rc, w, r), rc.Flush()); err != nil {
+				panic(err)
+			}
+			_, _ = io.Copy(io.Discard, r.Body)
+		})
+		for _, addr := range []string{start(t, handler, nil), startStandard(t, handler)} {
+			got := rawReply(t, addr, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello"+evil)
+			require.Contains(t, got, "\r\nConnection: close\r\n", name)
+			require.Equal(t, 1, strings.Count(got, "HTTP/1.1 "), "%s: %q", name, got)
+		}
 	}
 }

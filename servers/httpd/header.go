@@ -254,6 +254,8 @@ func (w *response) decide() {
 	switch {
 	case w.plan.close, w.framing.Kind == http1.UntilClose, w.status == http.StatusSwitchingProtocols, w.conn.draining.Load():
 		w.keepAlive = false
+	case w.body != nil && w.body.asked.waits(): // the client may send another request instead of the body
+		w.keepAlive = false
 	}
 	if w.body != nil && w.keepAlive && !w.body.both.Load() {
 		w.keepAlive = w.body.settle()

@@ -21,9 +21,8 @@ func (i *invitation) waits() bool {
 func (i *invitation) accept(invite func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	expects := i.expects
-	i.expects = false
-	if expects && !i.begun {
+	if i.expects && !i.begun {
+		i.expects = false
 		invite()
 	}
 }

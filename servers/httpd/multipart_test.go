@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -122,6 +123,35 @@ func TestNextPartComesAfterTheReleaseOfAFile(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
+// TestContextEndsTheWaitForARelease loses no part.
+func TestContextEndsTheWaitForARelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, kind := form(t, twoFiles)
+		parts := partsOf(t, &MultipartConfig{MaxText: int64(len("some text"))}, body, kind) // the limit may be reached
+		for _, name := range []string{"title", "first"} {
+			part, err := parts.Recv(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, name, part.Name)
+			if part.Source == nil {
+				continue
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				synctest.Wait()
+				cancel()
+			}()
+			_, err = parts.Recv(ctx)
+			require.ErrorIs(t, err, context.Canceled)
+			part.Release()
+		}
+		part, err := parts.Recv(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "second", part.Name)
+		part.Release()
+		require.NoError(t, parts.Close())
+	})
+}
+
 func TestPartsThroughAChannel(t *testing.T) {
 	body, kind := form(t, twoFiles)
 	parts := partsOf(t, nil, body, kind)
@@ -212,15 +242,17 @@ func TestLimitsOfMultipart(t *testing.T) {
 		_, err := Multipart(httptest.NewRecorder(), r, nil)
 		require.Equal(t, 415, statusOf(err))
 	}
-	r := httptest.NewRequest(http.MethodPost, "/", nil)
-	r.Header.Set("Content-Type", "multipart/form-data; boundary="+strings.Repeat("b", 71))
-	_, err := Multipart(httptest.NewRecorder(), r, nil)
-	require.Equal(t, 400, statusOf(err))
+	for length, want := range map[int]int{70: 0, 71: 400} {
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary="+strings.Repeat("b", length))
+		_, err := Multipart(httptest.NewRecorder(), r, nil)
+		require.Equal(t, want, statusOf(err))
+	}
 }
 
 func TestFileNamesOfPartsAreBaseNames(t *testing.T) {
 	for name, want := range map[string]string{
-		"a": "a", "/etc/passwd": "passwd", `C:\dir\a.txt`: "a.txt", "..": "", "a/..": "", ".": "", "": "", "a\x00b": "", "a/": "",
+		"a": "a", "/etc/passwd": "passwd", `C:\dir\a.txt`: "a.txt", "..": "", "a/..": "", ".": "", "": "", "a\x00b": "", "\x00b": "", "a/": "",
 	} {
 		require.Equal(t, want, baseName(name), name)
 	}

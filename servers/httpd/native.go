@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -305,6 +306,9 @@ func (x Exchange) Begin(status int, contentType string, length int64) error {
 		e.over.begin(status, length)
 		return nil
 	}
+	if status == http.StatusNotModified && w.plan.hasType {
+		e.conn.lines = withoutType(e.conn.lines)
+	}
 	w.wroteHeader, w.length = true, -1
 	if w.body != nil {
 		w.body.asked.replyBegins()
@@ -313,6 +317,17 @@ func (x Exchange) Begin(status int, contentType string, length int64) error {
 		w.length, w.plan.unsized = length, w.plan.hasTrailers && w.http11 && !w.isHead
 	}
 	return nil
+}
+
+// withoutType removes the Content-Type from field lines, for a status without one.
+func withoutType(lines []byte) []byte {
+	kept := lines[:0]
+	for line := range bytes.SplitAfterSeq(lines, []byte("\r\n")) {
+		if name, _, _ := bytes.Cut(line, []byte(":")); !http1.EqualFold(name, "content-type") {
+			kept = append(kept, line...)
+		}
+	}
+	return kept
 }
 
 // Write writes a part of the body, like http.ResponseWriter. It starts the reply with status 200 if that has not

@@ -157,3 +157,39 @@ func TestExchangeBehindConfigContinueDoesAll(t *testing.T) {
 		require.True(t, strings.HasSuffix(got, "\r\n\r\n5\r\nhello\r\n0\r\nX-End: 2\r\nX-Sum: 1\r\n\r\n"), got)
 	}
 }
+
+// TestNativeReplyWithStatus304HasNoType sets a Content-Type before the status is known.
+func TestNativeReplyWithStatus304HasNoType(t *testing.T) {
+	native, over := startNative(t, func(_ context.Context, x Exchange) error {
+		return errors.Join(x.Set("X-A", "a"), x.Set("content-type", "text/plain"), x.Set("Etag", `"b"`), x.Begin(http.StatusNotModified, "", -1))
+	}, nil)
+	for _, addr := range []string{native, over} {
+		replies, _ := talk(t, addr, getLine, http.MethodGet)
+		require.Len(t, replies, 1)
+		require.Equal(t, http.Header{"X-A": {"a"}, "Etag": {`"b"`}, "Date": {"some"}}, replies[0].header)
+	}
+}
+
+// TestShortNativeReplyBeginsInEveryFraming writes less than Begin has announced. What there is arrives.
+func TestShortNativeReplyBeginsInEveryFraming(t *testing.T) {
+	for _, trailer := range []bool{false, true} {
+		native, over := startNative(t, func(_ context.Context, x Exchange) error {
+			if trailer {
+				if err := x.AddTrailer("X-T", "t"); err != nil {
+					return err
+				}
+			}
+			err := x.Begin(http.StatusOK, "text/plain", 10)
+			_, werr := x.Write([]byte("abc"))
+			return errors.Join(err, werr)
+		}, nil)
+		for _, addr := range []string{native, over} {
+			replies, ended := talk(t, addr, getLine, http.MethodGet)
+			require.True(t, ended)
+			require.Len(t, replies, 1)
+			require.Equal(t, trailer, replies[0].chunked)
+			require.Equal(t, "abc", replies[0].body)
+			require.False(t, replies[0].complete)
+		}
+	}
+}

@@ -52,9 +52,6 @@ func TestRandomNativeHandlersAnswerInEveryForm(t *testing.T) {
 		mu.Lock()
 		require.Len(t, told, 2)
 		require.Equal(t, told[0], told[1], "seed %d", first+n)
-		if n := len(want); n > 0 && len(got) == n && want[n-1].status == http.StatusNotModified {
-			got[n-1].header.Del("Content-Type") // of Set, which cannot be taken back
-		}
 		if final(want) != final(got) { // a reply that was aborted may have begun
 			both := append(want, got...)
 			require.True(t, method == http.MethodHead || !both[len(both)-1].complete, "seed %d\n%s", first+n, told[0])
@@ -81,7 +78,8 @@ func TestRandomNativeHandlersAnswerInEveryForm(t *testing.T) {
 		two := readReply(t, resp)
 		_ = resp.Body.Close()
 		mu.Lock()
-		if !strings.Contains(told[0], "closed Body") { // the reply of HTTP/2 may begin before the body has been read
+		leaves := method == http.MethodHead && body != ""         // the client does, once it has the head
+		if !leaves && !strings.Contains(told[0], "closed Body") { // the reply of HTTP/2 may begin before the body has been read
 			require.Equal(t, told[0], told[2], "seed %d", first+n)
 		}
 		mu.Unlock()

@@ -94,16 +94,17 @@ func cutPair(element string) (pair, rest string) {
 // forOf returns the value of the parameter "for" of a Forwarded element (RFC 7239 4), or "" unless there is exactly
 // one.
 func forOf(element string) (value string) {
-	for element != "" {
+	for found := false; element != ""; {
 		var pair string
 		pair, element = cutPair(element)
 		name, v, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
 		if !strings.EqualFold(name, "for") {
 			continue
 		}
-		if value != "" {
+		if found {
 			return "" // more than one is an error
 		}
+		found = true
 		if value = v; len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
 			value = v[1 : len(v)-1]
 		}

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -250,8 +251,8 @@ func (w *response) end() error {
 		kept = nil
 	}
 	if w.framing.Kind == http1.Chunked {
-		if w.written < w.length {
-			return http1.ErrBodyTooShort
+		if w.written < w.length { // without the last chunk
+			return cmp.Or(w.conn.writer.Write(w.conn.io, scratch, kept), http1.ErrBodyTooShort)
 		}
 		trailers = w.appendTrailers(nil)
 	}

@@ -5,9 +5,11 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -309,5 +311,33 @@ func TestPanicCutsTheReply(t *testing.T) {
 			require.Contains(t, logged.String(), "planted")
 			require.Contains(t, logged.String(), "strict_test.go", "the stack is there")
 		}
+	}
+}
+
+// TestBodyThatTimedOutIsNotARequest has the rest of a body arrive behind the reply to a handler that did not wait for it
+// (golang/go#11930). With full duplex net/http serves it.
+func TestBodyThatTimedOutIsNotARequest(t *testing.T) {
+	for _, duplex := range []bool{false, true} {
+		addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			rc := http.NewResponseController(w)
+			if duplex {
+				require.NoError(t, rc.EnableFullDuplex())
+			}
+			require.NoError(t, rc.SetReadDeadline(time.Unix(1, 0)))
+			_, err := io.ReadAll(r.Body)
+			w.Header().Set("X-Path", r.URL.Path+" "+strconv.FormatBool(errors.Is(err, os.ErrDeadlineExceeded)))
+			require.NoError(t, rc.Flush())
+		}), nil)
+		nc, in := dial(t, addr)
+		_, err := io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc")
+		require.NoError(t, err)
+		resp, err := http.ReadResponse(in, nil)
+		require.NoError(t, err)
+		require.Equal(t, "/ true", resp.Header.Get("X-Path"))
+		_, _ = io.WriteString(nc, evil) // may fail, as the server closes
+		_, err = io.Copy(io.Discard, resp.Body)
+		require.NoError(t, err)
+		_, err = http.ReadResponse(in, nil)
+		require.Error(t, err)
 	}
 }
