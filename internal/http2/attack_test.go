@@ -115,6 +115,9 @@ func TestFloodsEndWithEnhanceYourCalm(t *testing.T) {
 			return r.fr.WriteHeaders(frames.HeadersFrameParam{StreamID: uint32(2*i + 1), EndHeaders: true})
 		}},
 		{"answers to no ping", hello, 1000, func(r *raw, _ int) error { return r.fr.WritePing(true, [8]byte{1}) }},
+		{"SETTINGS", hello, 1000, func(r *raw, i int) error {
+			return r.fr.WriteSettings(frames.Setting{ID: frames.SettingInitialWindowSize, Val: uint32(i)})
+		}},
 		{"acknowledgements of no SETTINGS", hello, 1000, func(r *raw, _ int) error { return r.fr.WriteSettingsAck() }},
 		{"GOAWAY", hello, 1001, func(r *raw, _ int) error { return r.fr.WriteGoAway(0, frames.ErrCodeNo, []byte("again")) }},
 	}
@@ -168,7 +171,7 @@ func TestAcknowledgementsThatNobodyReadsAreBounded(t *testing.T) {
 			deafRaw(t, func(r *raw, server *Conn) {
 				r.again(100_000, func(int) error { return send(r) })
 				synctest.Wait()
-				require.ErrorContains(t, server.Err(), "must be answered")
+				require.ErrorContains(t, server.Err(), "ENHANCE_YOUR_CALM")
 			})
 		})
 	}

@@ -46,6 +46,11 @@ func (rc *receiver) onSettings(f *frames.SettingsFrame) error {
 		rc.shrinkWindowsLocked()
 		return nil
 	}
+	if c.peer.settled { // each may change the windows of all streams
+		if err := c.noiseLocked("SETTINGS frames"); err != nil {
+			return err
+		}
+	}
 	if f.NumSettings() > maxSettings {
 		return calm("too many settings in one frame")
 	}

@@ -167,7 +167,7 @@ type HTTP2Config struct {
 	ResetBurst, ResetRate int
 
 	// NoiseBurst and NoiseRate apply the same limit to frames without effect: PRIORITY, PRIORITY_UPDATE, empty DATA,
-	// unknown frames, WINDOW_UPDATE beyond ten for each DATA frame sent and two for each stream, acknowledgements of
+	// SETTINGS after the first, unknown frames, WINDOW_UPDATE beyond ten for each DATA frame sent and two for each stream, acknowledgements of
 	// nothing sent, repeated GOAWAY, and frames for streams that ended so long ago that they are forgotten. 0 means
 	// 1,000 and 33.
 	NoiseBurst, NoiseRate int
