@@ -15,6 +15,10 @@ import (
 // The peer of a connection without half-close does not learn that the other side has ended. Relay then continues until
 // that peer ends its stream or ctx ends.
 //
+// An IdleTimeout of a or b limits each direction on its own: a download during which the client sends nothing for that
+// long fails. To end a Relay when neither direction moves, leave IdleTimeout 0 and compare the [ConnStats] of one side
+// from time to time, in another function of a [Race].
+//
 // Relay does not close the connections; the caller must. It starts one goroutine, which ends before Relay returns.
 func Relay(ctx context.Context, a, b *Conn) error {
 	both, cancel := context.WithCancel(ctx)

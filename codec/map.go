@@ -17,7 +17,7 @@ import "reflect"
 //	| 00 | 00 | 00 | 05 |
 func Map[A, B any](c Codec[A], decode func(A) (B, error), encode func(B) (A, error)) Codec[B] {
 	notNil(c, "Map")
-	refuse(decode == nil || encode == nil, "Map: both functions are needed")
+	refuse(decode == nil || encode == nil, "Map: both functions are needed; one that is never called may return errors.ErrUnsupported")
 	return mapped[A, B]{c, decode, encode, quickIn(c)}
 }
 

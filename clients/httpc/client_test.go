@@ -418,6 +418,7 @@ func TestResponseIsReadInEveryWay(t *testing.T) {
 	var v struct{ A int }
 	require.NoError(t, get("/json").Into(t.Context(), &v))
 	require.Equal(t, 1, v.A)
+	require.ErrorContains(t, get("/latin").Into(t.Context(), &v), "httpc: Into: body of type")
 
 	_, err = get("/big").Bytes(t.Context())
 	require.ErrorIs(t, err, chanio.ErrTooLarge)
@@ -840,4 +841,9 @@ func TestRequestTakesPrecedenceOverTheHeaderOfTheConfig(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
+}
+
+func TestErrorsOfCommonMistakesSuggestARemedy(t *testing.T) {
+	_, err := Get(t.Context(), "localhost:8080/prices")
+	require.EqualError(t, err, `GET "localhost:8080/prices": httpc: unsupported protocol scheme "localhost"; a URL begins with http:// or https://`)
 }

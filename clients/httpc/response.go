@@ -164,7 +164,10 @@ func (r *Response) Into(ctx context.Context, v any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(bytes.TrimPrefix(p, bom), v)
+	if err := json.Unmarshal(bytes.TrimPrefix(p, bom), v); err != nil {
+		return fmt.Errorf("httpc: Into: body of type %q: %w", r.Header.Get("Content-Type"), err)
+	}
+	return nil
 }
 
 // StatusError is a response whose status makes it an error: 400 or above if StatusErrors is set, and refusals of

@@ -115,7 +115,7 @@ func (x *exchange) locate() error {
 	u := x.req.URL
 	scheme, inUnix, ok := schemeOf(u.Scheme)
 	if !ok {
-		return invalid("unsupported protocol scheme %q", u.Scheme)
+		return invalid("unsupported protocol scheme %q; a URL begins with http:// or https://", u.Scheme)
 	}
 	x.to.unix = cfg.Unix
 	if route != nil && route.Unix != "" {

@@ -124,7 +124,9 @@ func (c *Conn) readEnded(err error) {
 	switch {
 	case !byPeer && end.Code == Abnormal:
 		c.w.end.Set(err)
-		c.conn.Abort(err)
+		if !errors.Is(err, net.ErrClosed) || c.conn.Out.End().Open() { // otherwise this side is closing it
+			c.conn.Abort(err)
+		}
 	case !byPeer:
 		c.w.end.Set(err)
 		c.startFinish()
