@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 
 	"github.com/weir-go/weir/clients"
-	"github.com/weir-go/weir/internal/deadline"
 )
 
 // shared returns an HTTP/2 connection to another host that may also serve x, or nil if there is none. By RFC 9113 9.1.1
@@ -51,7 +50,7 @@ func (p *pool) certified(to target, host, port string) (found []*mux) {
 		if m.gone || m.isOld() || of.route != to.route || of.scheme != "https" || of.proxy != "" || of.unix != "" || of.alone != "" {
 			continue
 		}
-		if !strings.HasSuffix(of.addr, ":"+port) || len(m.secure.VerifiedChains) == 0 || m.h2.Free() == 0 {
+		if !strings.HasSuffix(of.addr, ":"+port) || len(m.secure.VerifiedChains) == 0 || m.roomLocked() <= 0 {
 			continue
 		}
 		if m.secure.PeerCertificates[0].VerifyHostname(host) == nil {
@@ -105,10 +104,10 @@ func (t *Transport) resolver(ctx context.Context, x *exchange) clients.Resolver 
 	return clients.SystemResolver(nil)
 }
 
-// share makes m, a connection to another host, serve g instead of the dial for w. It returns false if m has ended.
+// share makes m, a connection to another host, serve g instead of the dial for w. It returns false if m has no room.
 func (p *pool) share(g *group, w *waiter, m *mux) bool {
 	p.mu.Lock()
-	if m.gone || p.closed || deadline.Ended(m.h2.Done()) {
+	if p.closed || m.roomLocked() <= 0 {
 		p.mu.Unlock()
 		return false
 	}
@@ -124,7 +123,8 @@ func (p *pool) share(g *group, w *waiter, m *mux) bool {
 		m.guests = append(m.guests, g)
 		p.dropGuestLocked(m)
 	}
-	p.serveLocked(g, m)
+	m.serveLocked()
+	p.watchLocked(m)
 	victim := p.dialLocked(g)
 	if victim == nil {
 		victim = p.serveOthersLocked(g)

@@ -84,7 +84,7 @@ func (c *Client) Warm(ctx context.Context, url string, n int) error {
 		case *conn:
 			t.pool.put(c)
 		case *mux:
-			c.release()
+			c.giveBack()
 		}
 	}
 	for _, err := range errs {

@@ -58,7 +58,7 @@ func (t *Transport) extend(x *exchange) (carrier, error) {
 		x.extended = true
 		return m, nil
 	}
-	m.release()
+	m.giveBack()
 	switch {
 	case !to.prior:
 		return nil, nil
@@ -78,7 +78,7 @@ func (p *pool) present(to target) *mux {
 	}
 	p.retireEndedLocked(g)
 	for m := range g.serving {
-		if m.h2.Free()-m.waitingLocked() > 0 {
+		if m.roomLocked() > 0 {
 			m.takenLocked()
 			return m
 		}

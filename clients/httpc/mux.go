@@ -23,8 +23,10 @@ type mux struct {
 	group  *group
 	guests []*group // groups of other hosts that it also serves
 	inUse  int      // exchanges
+	opens  int      // exchanges whose streams are not open yet
 	used   bool
 	gone   bool      // it accepts no more requests
+	watch  bool      // a goroutine serves waiters when it gets room
 	back   time.Time // when the last exchange ended
 	until  time.Time // when it expires; zero means never
 }
@@ -55,7 +57,11 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	g.muxes = append(g.muxes, m)
 	p.alive[m] = struct{}{}
 	p.runs.Go(func() { p.run(m) })
-	p.serveLocked(g, m)
+	if g.waiters.Len() > 0 { // even if it has no room, or has ended: the waiter reports why
+		m.grantLocked(g)
+	}
+	m.serveLocked()
+	p.watchLocked(m)
 	victim := p.dialLocked(g)
 	if victim == nil && m.idleLocked() { // its waiters have left
 		victim = p.serveOthersLocked(g)
@@ -65,12 +71,61 @@ func (p *pool) startMux(g *group, w *waiter, m *mux) {
 	victim.end()
 }
 
-// serveLocked grants m to the waiters of g while it has free streams.
-func (p *pool) serveLocked(g *group, m *mux) {
-	for room := max(m.h2.Free(), 1); room > 0 && g.waiters.Len() > 0; room-- {
-		m.takenLocked()
-		g.waiters.Remove(g.waiters.Front()).(*waiter).granted <- grant{m: m}
+// grantLocked grants m to the first waiter of g.
+func (m *mux) grantLocked(g *group) {
+	m.takenLocked()
+	g.waiters.Remove(g.waiters.Front()).(*waiter).granted <- grant{m: m}
+}
+
+// serveLocked grants m, while it has room, to the waiters of its group, then to those of the other hosts it serves.
+func (m *mux) serveLocked() {
+	for i, g := -1, m.group; ; g = m.guests[i] {
+		for g.waiters.Len() > 0 && m.roomLocked() > 0 {
+			m.grantLocked(g)
+		}
+		if i++; i == len(m.guests) {
+			return
+		}
 	}
+}
+
+// awaitedLocked reports whether requests wait for a stream of m.
+func (m *mux) awaitedLocked() bool {
+	return m.group.waiters.Len() > 0 || slices.ContainsFunc(m.guests, func(g *group) bool { return g.waiters.Len() > 0 })
+}
+
+// watchLocked starts a goroutine that serves those who wait for a stream of m, unless one runs or nobody waits. m may get
+// room without an exchange that ends: a tunnel ends, the server permits more streams, or a body is still unread.
+func (p *pool) watchLocked(m *mux) {
+	if !m.watch && !m.gone && m.awaitedLocked() {
+		m.watch = true
+		p.runs.Go(func() { p.watch(m) })
+	}
+}
+
+// watch returns when nobody waits for a stream of m, or when m accepts no more requests.
+func (p *pool) watch(m *mux) {
+	p.mu.Lock()
+	for {
+		changed := m.h2.Changed()
+		m.serveLocked()
+		if m.isOld() || deadline.Ended(m.h2.Done()) {
+			p.retireLocked(m)
+		}
+		if m.gone || !m.awaitedLocked() {
+			break
+		}
+		p.mu.Unlock()
+		<-changed
+		p.mu.Lock()
+	}
+	m.watch = false
+	var victim *conn
+	if m.gone {
+		victim = p.dialLocked(m.group) // m counts no more for MaxPerHost
+	}
+	p.mu.Unlock()
+	victim.end()
 }
 
 // run reads m until it ends.
@@ -147,41 +202,51 @@ func (p *pool) retireEndedLocked(g *group) {
 	}
 }
 
-// muxLocked returns a connection with a free stream or, if no further connection can be made, any that accepts
-// requests. busy means that too many requests wait for a stream already.
-func (p *pool) muxLocked(g *group) (best *mux, busy bool) {
+// muxLocked returns the connection with most room after those who wait have been served, or nil.
+func (p *pool) muxLocked(g *group) (best *mux) {
 	p.retireEndedLocked(g)
-	free, waiting, full := 0, 0, p.fullLocked(g)
+	free := 0
 	for m := range g.serving {
-		n := m.h2.Free() - m.waitingLocked()
-		if n > free || best == nil && full {
+		m.serveLocked()
+		if n := m.roomLocked(); n > free {
 			best, free = m, n
 		}
-		waiting += max(-n, 0)
 	}
 	if best == nil {
 		for m := range g.serving {
 			g.perMux = max(m.h2.InFlight()+m.h2.Free(), 1) // without those that are not open yet
 		}
 	}
-	limit := p.t.cfg.MaxWaiters
-	return best, best != nil && free <= 0 && limit >= 0 && waiting >= limit
+	return best
 }
 
-// waitingLocked returns how many exchanges on m have no stream yet. Tunnels are not counted.
-func (m *mux) waitingLocked() int { return max(m.inUse-m.h2.Exchanges(), 0) }
+// roomLocked returns how many further requests m can send at once.
+func (m *mux) roomLocked() int {
+	if m.gone || m.isOld() {
+		return 0
+	}
+	return m.h2.Free() - m.opens
+}
 
-// wasUsed reports whether an exchange on m has ended.
-func (m *mux) wasUsed() bool {
+// opened is called when an exchange has opened its stream, or will not. It reports whether an exchange on m has ended.
+func (m *mux) opened() (used bool) {
 	m.t.pool.mu.Lock()
 	defer m.t.pool.mu.Unlock()
+	m.opens--
+	m.serveLocked() // the stream may have counted twice
 	return m.used
 }
 
-// makeRoomLocked retires the HTTP/2 connection that has been idle longest if MaxConns is reached. When it has ended, a
-// waiter's dial starts.
-func (p *pool) makeRoomLocked() {
-	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit {
+// giveBack ends an exchange on m that opens no stream.
+func (m *mux) giveBack() {
+	m.opened()
+	m.release()
+}
+
+// makeRoomLocked retires the HTTP/2 connection that has been idle longest if it is MaxConns that leaves no room for g. When
+// it has ended, a waiter's dial starts.
+func (p *pool) makeRoomLocked(g *group) {
+	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit || p.hostFullLocked(g) {
 		return
 	}
 	p.starved = true
@@ -197,39 +262,24 @@ func (p *pool) makeRoomLocked() {
 	}
 }
 
-// takenLocked counts an additional exchange.
+// takenLocked counts an additional exchange, which opens a stream.
 func (m *mux) takenLocked() {
 	m.inUse++
+	m.opens++
 	if m.used {
 		m.group.stats.Reused++
 	}
 }
 
-// release ends an exchange on m, and grants m to the next waiter.
+// release ends an exchange on m, and serves those who wait.
 func (m *mux) release() {
 	p := m.t.pool
 	p.mu.Lock()
 	m.inUse--
 	m.used = true
 	m.back = time.Now()
-	if !m.gone && !deadline.Ended(m.h2.Done()) {
-		m.serveNextLocked()
-	}
+	m.serveLocked()
 	m.restAndUnlock()
-}
-
-// serveNextLocked grants m to the waiter of its group that has waited longest, or to a waiter of another host it
-// serves.
-func (m *mux) serveNextLocked() {
-	first, g := m.group.waiters.Front(), m.group
-	for i := 0; first == nil && i < len(m.guests); i++ {
-		g = m.guests[i]
-		first = g.waiters.Front()
-	}
-	if first != nil {
-		m.takenLocked()
-		g.waiters.Remove(first).(*waiter).granted <- grant{m: m}
-	}
 }
 
 // expiry returns when m expires if it stays idle; zero means never.

@@ -31,9 +31,9 @@ type muxStream struct {
 
 // roundTrip makes one attempt of x on m.
 func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
-	reused := m.wasUsed()
-	x.reused = reused || m.group.to != x.to
 	s, err := m.open(x)
+	reused := m.opened()
+	x.stream, x.reused = s, reused || m.group.to != x.to
 	if err != nil {
 		m.release()
 		return nil, m.failure(x, err, false, reused)
@@ -41,7 +41,6 @@ func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	if x.closes {
 		m.t.pool.retire(m)
 	}
-	x.stream = s
 	st := &muxStream{m: m, s: s, x: x}
 	if x.trace != nil && x.trace.WroteHeaders != nil {
 		x.trace.WroteHeaders()
@@ -62,13 +61,15 @@ func (m *mux) roundTrip(x *exchange) (*http.Response, *attemptError) {
 
 func (m *mux) abandon(x *exchange) {
 	x.sender.halt()
-	if x.stream != nil {
-		x.stream.Reset(http2.Cancel, nil)
+	if x.stream == nil {
+		m.giveBack()
+		return
 	}
+	x.stream.Reset(http2.Cancel, nil)
 	m.release()
 }
 
-// open opens a stream. It may wait until another one ends.
+// open opens a stream. It waits if the server has just reduced their number.
 func (m *mux) open(x *exchange) (*http2.Stream, error) {
 	ctx, cancel := bound(x.ctx, m.t.cfg.PoolTimeout, PhasePool)
 	defer cancel()

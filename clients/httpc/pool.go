@@ -46,7 +46,7 @@ type group struct {
 	stats    HostStats
 }
 
-// waiter is a request that waits for a connection.
+// waiter is a request that waits for a connection, or for a stream of one.
 type waiter struct {
 	x       *exchange
 	since   time.Time
@@ -104,13 +104,7 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 		return grant{err: ErrClosed}, nil, nil
 	}
 	g := p.groupLocked(x.to)
-	m, busy := p.muxLocked(g)
-	if busy {
-		g.stats.Rejected++
-		p.mu.Unlock()
-		return grant{err: ErrBusy}, nil, nil
-	}
-	if m != nil {
+	if m := p.muxLocked(g); m != nil {
 		defer p.mu.Unlock()
 		m.takenLocked()
 		return grant{m: m}, nil, nil
@@ -136,6 +130,9 @@ func (p *pool) take(x *exchange) (grant, *waiter, *list.Element) {
 	w := &waiter{x: x, since: time.Now(), granted: make(chan grant, 1), warms: x.warms}
 	place := g.waiters.PushBack(w)
 	victim := p.dialLocked(g)
+	for m := range g.serving {
+		p.watchLocked(m)
+	}
 	p.mu.Unlock()
 	discard(old)
 	victim.end()

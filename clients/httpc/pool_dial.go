@@ -22,7 +22,7 @@ func (p *pool) dialLocked(g *group) (victim *conn) {
 			return victim
 		}
 		if p.fullLocked(g) {
-			p.makeRoomLocked()
+			p.makeRoomLocked(g)
 			return victim
 		}
 		if cfg := &p.t.cfg; cfg.MaxConns > 0 && p.open >= cfg.MaxConns {
@@ -106,14 +106,14 @@ func (x dialContext) Value(key any) any {
 	return x.values.Value(key)
 }
 
-// undialled fails w because its dial failed. If that dial was to serve all waiters, it fails all of them.
+// undialled fails w because its dial failed. If only that dial was to serve all waiters, it fails all of them.
 func (p *pool) undialled(g *group, w *waiter, err error) {
 	p.mu.Lock()
 	g.dials--
 	p.open--
 	p.noteEmptyLocked()
 	g.stats.DialErrors++
-	if g.dials == 0 && g.oneServesLocked(1) && !w.gone {
+	if g.dials == 0 && g.oneServesLocked(1) && !w.gone && len(g.muxes)+len(g.borrowed) == 0 {
 		for first := g.waiters.Front(); first != nil; first = g.waiters.Front() {
 			g.waiters.Remove(first).(*waiter).granted <- grant{err: err}
 		}

@@ -83,7 +83,7 @@ func (p *pool) leave(x *exchange, w *waiter, place *list.Element) {
 		case got.c != nil:
 			p.put(got.c)
 		case got.m != nil:
-			got.m.release()
+			got.m.giveBack()
 		}
 	default:
 	}

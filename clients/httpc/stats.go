@@ -13,7 +13,7 @@ type HostStats struct {
 	Open    int // connections, idle and in use
 	Idle    int
 	Dialing int // connections being opened
-	Waiting int // requests waiting for a connection
+	Waiting int // requests waiting for a connection, or for a stream of one
 	Streams int // requests in progress on HTTP/2 connections
 
 	Dials      uint64        // dials started

@@ -40,7 +40,7 @@ func TestTunnelsLeaveNoRoomForOthers(t *testing.T) {
 	require.NotSame(t, first, third)
 	require.Equal(t, 2, c.Stats()[0].Open)
 	for _, m := range []*mux{first, second, third} {
-		m.release()
+		m.giveBack()
 	}
 	one.Abort(nil)
 	two.Abort(nil)

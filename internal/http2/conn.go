@@ -55,7 +55,6 @@ type Conn struct {
 	mu      sync.Mutex // guards all that follows, and the fields of the parts that say so
 	streams map[uint32]*Stream
 	line    line.Line // of those who wait to open one
-	tunnels int       // of streams
 	past    past
 	moved   chan struct{} // closed when something changes; made on demand
 	err     error         // why the connection has failed or ended
@@ -303,7 +302,15 @@ func (c *Conn) sayLeavingLocked() {
 	}
 }
 
-// newsLocked returns a channel that is closed when anything changes for the connection as a whole.
+// Changed returns a channel that is closed when anything changes for the connection as a whole, such as the results of
+// Free and Err. It may be closed for other reasons.
+func (c *Conn) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.newsLocked()
+}
+
+// newsLocked is Changed with the lock held.
 func (c *Conn) newsLocked() <-chan struct{} {
 	if c.moved == nil {
 		c.moved = make(chan struct{})
@@ -335,13 +342,6 @@ func (c *Conn) waitLocked(ctx context.Context) error {
 func (c *Conn) checkOverLocked() (over bool) {
 	leaves := c.leaving == leftover || c.client && (c.peer.goAway != nil || c.leaving != staying)
 	return leaves && len(c.streams) == 0 && c.running == 0 && !c.over
-}
-
-// Exchanges returns how many open streams are not tunnels; see [Stream.Conn].
-func (c *Conn) Exchanges() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.streams) - c.tunnels
 }
 
 // InFlight returns how many streams are open.

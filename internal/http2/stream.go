@@ -25,7 +25,6 @@ type Stream struct {
 
 	recvEnd bool // the peer has sent END_STREAM
 	sentEnd bool // END_STREAM has been added to the output
-	counted bool // the connection counts it as a tunnel
 	gone    bool // closed, and no longer in the table
 	err     *StreamError
 
@@ -211,9 +210,6 @@ func (c *Conn) dropLocked(s *Stream, how ending) {
 	}
 	s.gone = true
 	delete(c.streams, s.id)
-	if s.counted {
-		c.tunnels--
-	}
 	c.past.add(s.id, how)
 	c.send.ready.remove(s)
 	if s.done != nil {

@@ -21,10 +21,6 @@ func (s *Stream) Conn(info *chanio.ConnInfo) *chanio.Conn {
 	s.c.mu.Lock()
 	s.In.ends, s.Out.shared = e, e
 	why := s.err
-	if !s.gone && !s.counted {
-		s.counted = true
-		s.c.tunnels++
-	}
 	s.c.mu.Unlock()
 	s.setEnds(why)
 	in := chanio.NewSource(chanio.SourceHooks[[]byte]{
