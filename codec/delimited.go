@@ -143,7 +143,7 @@ func (c *delimited[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) 
 }
 
 func (c *delimited[T]) isQuick() bool   { return c.quick != nil }
-func (c *delimited[T]) callsUser() bool { return callsUser(c.quick) }
+func (c *delimited[T]) callsUser() bool { return c.choose != nil || callsUser(c.quick) }
 
 // findEscaped is Reader.until where some bytes do not count: max bounds those that are left without the escapes.
 func (c *delimited[T]) findEscaped(r *Reader) (n, width int, escaped bool, err error) {

@@ -3,6 +3,7 @@ package codec_test
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -82,6 +83,16 @@ func TestConnectGivesBackWhatTheSinkDidNotAccept(t *testing.T) {
 			require.Equal(t, texts[most+i], string(v))
 		}
 	}
+}
+
+func TestAFunctionOfTheUserGetsNoLentValue(t *testing.T) {
+	wire := []byte("kept\n")
+	var kept string
+	choose := func(v string) string { kept = v; return "\n" }
+	sink := codec.Encode(chanio.ToWriter(io.Discard), codec.DelimitedBy(codec.String, choose, "\n"))
+	require.NoError(t, pipeline.Connect(t.Context(), codec.Decode(chanio.FromSlice([][]byte{wire}), codec.Lines), sink))
+	copy(wire, "xxxx")
+	require.Equal(t, "kept", kept)
 }
 
 // alone is a codec of values that are too large to be joined with others.
