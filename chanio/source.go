@@ -1,6 +1,7 @@
 package chanio
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"iter"
@@ -24,6 +25,7 @@ type Source[T any] struct {
 	ownEnd bool                        // the End is the Source's, and not the endpoint's
 	over   bool                        // a consumer has met the end
 	closed bool                        // by Close
+	cut    bool                        // which has dropped values
 	told   bool                        // the Close hook has been called
 	yield  func(context.Context) error // makes the stage that owns the Source release it, or nil; see Upstream.Yields
 	extra  *sourceExtra[T]             // made on demand, so that an idle Source is small
@@ -165,7 +167,9 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 			}
 			if pulling = c.state.CompareAndSwap(inBody, taken); !pulling { // the loop had ended and another consumer has replaced it
 				if err = Cause(ctx); s.hooks.End.Ended() {
-					err = endError(s.hooks.End)
+					s.mu.Lock()
+					err = cmp.Or(s.endLocked(), io.EOF)
+					s.mu.Unlock()
 				}
 				s.setRanged(err)
 				ended(err)
@@ -176,18 +180,26 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // Err returns why the last range over C, All or Values ended: nil after a clean end, [Cause] of ctx if ctx ended it.
-// Once the stream itself has ended, Err returns nil if the end was clean, net.ErrClosed if s was closed, and otherwise
-// the failure.
+// Once the stream itself has ended, Err returns nil if the end was clean, net.ErrClosed if s was closed, also after its end
+// but before all values were received, and otherwise the failure.
 func (s *Source[T]) Err() error {
-	if s.hooks.End.Ended() {
-		return s.hooks.End.Err()
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.extra == nil {
+	switch {
+	case s.hooks.End.Ended():
+		return s.endLocked()
+	case s.extra == nil:
 		return nil
 	}
 	return s.extra.ranged
+}
+
+// endLocked is the error of the end, or nil. An end was not clean if Close has then dropped values from before it.
+func (s *Source[T]) endLocked() error {
+	if err := s.hooks.End.Err(); err != nil || !s.cut {
+		return err
+	}
+	return net.ErrClosed
 }
 
 // Done returns a channel that is closed when the stream has ended: when a receiver has reached its end, or s was
@@ -208,7 +220,7 @@ func (s *Source[T]) Close() error {
 	if s.extra != nil {
 		left, s.extra.back, s.extra.front = s.extra.back, nil, 0
 	}
-	s.closed = true
+	s.closed, s.cut = true, s.cut || len(left) > 0
 	s.aside.Store(true)
 	s.mu.Unlock()
 	s.hooks.undelivered(left...)
@@ -288,11 +300,12 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reclaimLocked()
 	x := s.extra
-	x.reclaim(s.closed)
 	switch {
 	case s.closed:
-		return v, false, endError(s.hooks.End)
+		s.cut = s.cut || x != nil && x.rest != nil && len(x.rest.buf) > 0
+		return v, false, cmp.Or(s.endLocked(), io.EOF)
 	case x != nil && x.front == 0 && x.rest != nil && len(x.rest.buf) > 0:
 		return any(x.rest.take()).(T), true, nil
 	case x != nil && len(x.back) > 0:

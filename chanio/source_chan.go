@@ -56,7 +56,7 @@ func openView[T any](ctx context.Context, s *Source[T]) (v *sourceView[T], left 
 	if left, wrong = s.turn.tryReplace(ctx, c, s.hooks.End); left != nil || wrong != "" {
 		return nil, left, wrong
 	}
-	s.extra.reclaim(s.closed)
+	s.reclaimLocked()
 	size := chanSize
 	if s.hooks.Undelivered != nil {
 		size = 0
@@ -130,6 +130,7 @@ func (s *Source[T]) isAhead() bool {
 func (s *Source[T]) unread(v T) {
 	s.mu.Lock()
 	if s.closed {
+		s.cut = true
 		s.mu.Unlock()
 		s.hooks.undelivered(v)
 		return
@@ -148,9 +149,10 @@ func (x *sourceExtra[T]) putLocked(values ...T) {
 	}
 }
 
-// reclaim takes back what an ended view left in its channel, or drops it if the Source is closed. Only the consumer calls
-// it. The view has set aside.
-func (x *sourceExtra[T]) reclaim(closed bool) {
+// reclaimLocked takes back what an ended view left in its channel, or drops it if s is closed. Only the consumer calls it.
+// The view has set aside.
+func (s *Source[T]) reclaimLocked() {
+	x := s.extra
 	if x == nil || x.view == nil || x.view.c.state.Load() != gone {
 		return
 	}
@@ -159,7 +161,9 @@ func (x *sourceExtra[T]) reclaim(closed bool) {
 		left = append(left, v)
 	}
 	x.view = nil
-	if !closed {
+	if !s.closed {
 		x.putLocked(left...)
+	} else if len(left) > 0 {
+		s.cut = true
 	}
 }

@@ -1,8 +1,10 @@
 package chanio_test
 
 import (
+	"cmp"
 	"context"
 	"io"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -310,4 +312,49 @@ func TestG9OfTwoConsumersAtOnceOneIsToldAtOnce(t *testing.T) {
 			require.Nil(t, <-told)
 		})
 	}
+}
+
+// TestG1ACloseThatDropsValuesIsNoCleanEnd has the goroutine of C reach the end before Close, with values that nobody has
+// received.
+func TestG1ACloseThatDropsValuesIsNoCleanEnd(t *testing.T) {
+	for received := range 4 {
+		s := chanio.FromSlice([]int{1, 2, 3})
+		ctx, cancel := context.WithCancel(t.Context())
+		ch := s.C(ctx)
+		for range received {
+			<-ch
+		}
+		<-s.Done()
+		cancel()
+		if received < 3 {
+			v, err := s.Recv(t.Context()) // takes back what is left
+			require.NoError(t, err)
+			require.Equal(t, received+1, v)
+		}
+		require.NoError(t, s.Close())
+		want := error(nil)
+		if received < 2 {
+			want = net.ErrClosed
+		}
+		for range 2 {
+			_, err := s.Recv(t.Context())
+			require.Equal(t, cmp.Or(want, io.EOF), err)
+			_, ok, err := s.TryRecv()
+			require.False(t, ok)
+			require.Equal(t, cmp.Or(want, io.EOF), err)
+			for range s.All(t.Context()) {
+				t.Fatal("a value after Close")
+			}
+			require.Equal(t, want, s.Err())
+		}
+	}
+	s := chanio.FromSlice([]int{1})
+	ctx, cancel := context.WithCancel(t.Context())
+	s.C(ctx)
+	<-s.Done()
+	cancel()
+	require.NoError(t, s.Close()) // before anything was taken back
+	_, err := s.Recv(t.Context())
+	require.Equal(t, net.ErrClosed, err)
+	require.Equal(t, net.ErrClosed, s.Err())
 }

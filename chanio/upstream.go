@@ -43,7 +43,7 @@ func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.extra.reclaim(s.closed)
+	s.reclaimLocked()
 	return Upstream[T]{s, c}, nil
 }
 
