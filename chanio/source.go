@@ -180,8 +180,8 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // Err returns why the last range over C, All or Values ended: nil after a clean end, [Cause] of ctx if ctx ended it.
-// Once the stream itself has ended, Err returns nil if the end was clean, net.ErrClosed if s was closed, also after its end
-// but before all values were received, and otherwise the failure.
+// Once the stream itself has ended, Err returns nil if the end was clean, net.ErrClosed if s was closed, also after its
+// end but before all values were received, and otherwise the failure.
 func (s *Source[T]) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -149,8 +149,8 @@ func (x *sourceExtra[T]) putLocked(values ...T) {
 	}
 }
 
-// reclaimLocked takes back what an ended view left in its channel, or drops it if s is closed. Only the consumer calls it.
-// The view has set aside.
+// reclaimLocked takes back what an ended view left in its channel, or drops it if s is closed. Only the consumer calls
+// it. The view has set aside.
 func (s *Source[T]) reclaimLocked() {
 	x := s.extra
 	if x == nil || x.view == nil || x.view.c.state.Load() != gone {

@@ -29,8 +29,8 @@ var (
 	ErrLostReply = errors.New("clients: Caller: a reply is missing")
 
 	// ErrStrayReply ends a [Caller] whose peer has sent a reply to no request, because later replies could not be
-	// trusted. A reply that comes while a request is being sent counts as its answer, and is dropped if the request cannot
-	// be sent.
+	// trusted. A reply that comes while a request is being sent counts as its answer, and is dropped if the request
+	// cannot be sent.
 	ErrStrayReply = errors.New("clients: Caller: the peer sent a reply without a request")
 )
 

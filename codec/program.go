@@ -184,7 +184,8 @@ func (p *program) appendTo(dst []byte, v place) ([]byte, error) {
 	return dst, err
 }
 
-// append appends the struct at v, which is hidden. If split is set, the body that the last field ends in is returned and not copied.
+// append appends the struct at v, which is hidden. If split is set, the body that the last field ends in is returned
+// and not copied.
 func (p *program) append(dst []byte, v place, split bool) (head, body []byte, err error) {
 	missing := ""
 	for i := range p.steps {

@@ -30,7 +30,8 @@ func NewDecoder[T any](src io.Reader, c Codec[T]) *Decoder[T] {
 }
 
 // Decode returns the next value, or io.EOF after the last. A truncated frame, and bytes that c cannot decode, are an
-// [*Error]. After an error Decode keeps returning it. After a panic of the codec it does not continue within that frame.
+// [*Error]. After an error Decode keeps returning it. After a panic of the codec it does not continue within that
+// frame.
 func (d *Decoder[T]) Decode() (v T, err error) {
 	if d.err == nil {
 		d.err = d.next(&v)

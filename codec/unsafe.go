@@ -66,10 +66,10 @@ func placeOfElement(all reflect.Value, i int) place {
 	return place{all.Index(i).Addr().UnsafePointer()}
 }
 
-// noEscape hides p from escape analysis, which cannot see that a method of an interface does not keep the pointer. Codecs
-// do not keep it, and functions of the user get only values. The stack must not move while p is a number. So noEscape is
-// not inlined: the compiler would keep the number, not the pointer, across calls that follow or that are arguments of
-// the same call.
+// noEscape hides p from escape analysis, which cannot see that a method of an interface does not keep the pointer.
+// Codecs do not keep it, and functions of the user get only values. The stack must not move while p is a number. So
+// noEscape is not inlined: the compiler would keep the number, not the pointer, across calls that follow or that are
+// arguments of the same call.
 //
 //go:nosplit
 //go:noinline

@@ -44,8 +44,8 @@ type Config struct {
 
 	// ProxyHeader is sent to HTTP proxies, with CONNECT and with plain requests that they forward. ProxyTLS is used for
 	// https proxies. TunnelAlways uses CONNECT for http URLs as well; requests for another protocol, such as
-	// WebSockets, always use it. A Proxy-Authorization of a request is not sent through a tunnel, unless the request is a
-	// CONNECT.
+	// WebSockets, always use it. A Proxy-Authorization of a request is not sent through a tunnel, unless the request is
+	// a CONNECT.
 	ProxyHeader  http.Header
 	ProxyTLS     *clients.TLSConfig
 	TunnelAlways bool

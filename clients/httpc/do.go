@@ -34,8 +34,8 @@ type call struct {
 	coding   []string // that the transport has undone
 }
 
-// withoutCall hides the call in ctx from an Auth: a request that it makes with ctx, such as that for a token, is no attempt
-// of the call, and does not follow its Route.
+// withoutCall hides the call in ctx from an Auth: a request that it makes with ctx, such as that for a token, is no
+// attempt of the call, and does not follow its Route.
 func withoutCall(ctx context.Context) context.Context {
 	return context.WithValue(ctx, callKey{}, (*call)(nil))
 }

@@ -94,8 +94,8 @@ func (m *mux) awaitedLocked() bool {
 	return m.group.waiters.Len() > 0 || slices.ContainsFunc(m.guests, func(g *group) bool { return g.waiters.Len() > 0 })
 }
 
-// watchLocked starts a goroutine that serves those who wait for a stream of m, unless one runs or nobody waits. m may get
-// room without an exchange that ends: a tunnel ends, the server permits more streams, or a body is still unread.
+// watchLocked starts a goroutine that serves those who wait for a stream of m, unless one runs or nobody waits. m may
+// get room without an exchange that ends: a tunnel ends, the server permits more streams, or a body is still unread.
 func (p *pool) watchLocked(m *mux) {
 	if !m.watch && !m.gone && m.awaitedLocked() {
 		m.watch = true
@@ -243,8 +243,8 @@ func (m *mux) giveBack() {
 	m.release()
 }
 
-// makeRoomLocked retires the HTTP/2 connection that has been idle longest if it is MaxConns that leaves no room for g. When
-// it has ended, a waiter's dial starts.
+// makeRoomLocked retires the HTTP/2 connection that has been idle longest if it is MaxConns that leaves no room for g.
+// When it has ended, a waiter's dial starts.
 func (p *pool) makeRoomLocked(g *group) {
 	if limit := p.t.cfg.MaxConns; limit <= 0 || p.open < limit || p.hostFullLocked(g) {
 		return

@@ -235,8 +235,8 @@ func (g *group) undialledLocked() *waiter {
 	return nil
 }
 
-// serveOthersLocked starts dials for groups other than but that wait because of MaxConns, in the order of their waiting.
-// It is called when a connection has ended or has become idle and can be evicted.
+// serveOthersLocked starts dials for groups other than but that wait because of MaxConns, in the order of their
+// waiting. It is called when a connection has ended or has become idle and can be evicted.
 func (p *pool) serveOthersLocked(but *group) *conn {
 	if !p.starved || p.closed {
 		return nil

@@ -244,8 +244,8 @@ func lengthOf(h *http1.ResponseHead, f http1.Framing, method string) int64 {
 	return -1
 }
 
-// tidyLength removes a Content-Length that is not that of the body, and repetitions, so that code that passes the fields
-// on does not pass on two framings (RFC 9112 6.3).
+// tidyLength removes a Content-Length that is not that of the body, and repetitions, so that code that passes the
+// fields on does not pass on two framings (RFC 9112 6.3).
 func tidyLength(h http.Header, f http1.Framing, declared int64) {
 	switch lengths := h["Content-Length"]; {
 	case len(lengths) == 0:

@@ -80,8 +80,8 @@ func (c *conn) appendFields(p []byte, x *exchange) []byte {
 	return p
 }
 
-// omits reports whether a field of the request is not sent, over either version. Behind a tunnel, only another proxy may
-// see credentials for proxies (RFC 9110 11.7.2).
+// omits reports whether a field of the request is not sent, over either version. Behind a tunnel, only another proxy
+// may see credentials for proxies (RFC 9110 11.7.2).
 func (x *exchange) omits(known http1.Known) bool {
 	switch known {
 	case http1.Expect:

@@ -47,8 +47,8 @@ type CloseError struct {
 	Code   Code
 	Reason string
 
-	// Local reports whether this side closed the connection, because the peer violated the protocol or did not respond. A
-	// caller of Abort may set it, so that the text does not say that the peer closed.
+	// Local reports whether this side closed the connection, because the peer violated the protocol or did not respond.
+	// A caller of Abort may set it, so that the text does not say that the peer closed.
 	Local bool
 
 	// Err is the cause, or nil. It is io.ErrUnexpectedEOF if the underlying stream ended without a Close frame.

@@ -228,8 +228,8 @@ func (f *inflating) inflate(out []byte) ([]byte, error) {
 	}
 }
 
-// dropInflating drops the rest of a message that is received in pieces, unless later messages may refer to it. It reports
-// whether it did.
+// dropInflating drops the rest of a message that is received in pieces, unless later messages may refer to it. It
+// reports whether it did.
 func (r *reader) dropInflating() bool {
 	f := r.inflating
 	if f == nil || r.peerRemembers() {

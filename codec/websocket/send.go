@@ -38,7 +38,8 @@ type writer struct {
 	memory *memory    // of compression with context takeover; nil without compression
 }
 
-// below is the sink of the connection below. Its failures are those of the WebSocket: a *CloseError, like the error of Out.
+// below is the sink of the connection below. Its failures are those of the WebSocket: a *CloseError, like the error of
+// Out.
 type below struct{ chanio.ByteSink }
 
 func (b below) End(ctx context.Context, scratch, body []byte) error {

@@ -54,8 +54,8 @@ func (o *unixOutlet) send(ctx context.Context, p chanio.UnixPacket) error {
 	return o.explain(&p, err)
 }
 
-// writeInTurn sends p when the sender has the turn. errFull means that there is no room, and that the kernel does not tell
-// when there is.
+// writeInTurn sends p when the sender has the turn. errFull means that there is no room, and that the kernel does not
+// tell when there is.
 func (o *unixOutlet) writeInTurn(ctx context.Context, p *chanio.UnixPacket) error {
 	select {
 	case o.turn <- struct{}{}:

@@ -41,10 +41,11 @@ type Config struct {
 	// NoConnect does not announce extended CONNECT (RFC 8441) and refuses it.
 	NoConnect bool
 
-	// ResetBurst is how many streams a client may reset, or cause to be reset, in a row, and ResetRate how many a second in
-	// the long run. 0 means 1,000 and 33. NoiseBurst and NoiseRate are the same for frames that carry nothing: PRIORITY,
-	// PRIORITY_UPDATE, empty DATA, SETTINGS after the first, unknown frames, WINDOW_UPDATE beyond ten for each DATA frame
-	// and two for each stream, acknowledgements of what was not sent, and GOAWAY after another one.
+	// ResetBurst is how many streams a client may reset, or cause to be reset, in a row, and ResetRate how many a
+	// second in the long run. 0 means 1,000 and 33. NoiseBurst and NoiseRate are the same for frames that carry
+	// nothing: PRIORITY, PRIORITY_UPDATE, empty DATA, SETTINGS after the first, unknown frames, WINDOW_UPDATE beyond
+	// ten for each DATA frame and two for each stream, acknowledgements of what was not sent, and GOAWAY after another
+	// one.
 	ResetBurst, ResetRate, NoiseBurst, NoiseRate int
 
 	PrefaceTimeout time.Duration // for the preface, and then for the first SETTINGS; 0 means 10 s

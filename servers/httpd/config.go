@@ -167,9 +167,9 @@ type HTTP2Config struct {
 	ResetBurst, ResetRate int
 
 	// NoiseBurst and NoiseRate apply the same limit to frames without effect: PRIORITY, PRIORITY_UPDATE, empty DATA,
-	// SETTINGS after the first, unknown frames, WINDOW_UPDATE beyond ten for each DATA frame sent and two for each stream, acknowledgements of
-	// nothing sent, repeated GOAWAY, and frames for streams that ended so long ago that they are forgotten. 0 means
-	// 1,000 and 33.
+	// SETTINGS after the first, unknown frames, WINDOW_UPDATE beyond ten for each DATA frame sent and two for each
+	// stream, acknowledgements of nothing sent, repeated GOAWAY, and frames for streams that ended so long ago that
+	// they are forgotten. 0 means 1,000 and 33.
 	NoiseBurst, NoiseRate int
 
 	// PrefaceTimeout limits the time for the connection preface, and then for the client's SETTINGS. If HTTP/1 is

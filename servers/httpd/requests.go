@@ -138,8 +138,8 @@ type verdict struct {
 
 // Request is a request received from [Requests]. It is ended once, by Reply, Fail, Abort or Close; later calls do
 // nothing and return an error. Its context ends then, and when the client has disconnected. All methods are safe for
-// concurrent use. The embedded Request, including its Body, and In must not be used after the end, except while Abort cuts
-// it short. Reply, Fail and Close remove the files of a form that the receiver has parsed, also after the end.
+// concurrent use. The embedded Request, including its Body, and In must not be used after the end, except while Abort
+// cuts it short. Reply, Fail and Close remove the files of a form that the receiver has parsed, also after the end.
 type Request struct {
 	*http.Request
 
