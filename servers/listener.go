@@ -256,22 +256,28 @@ func (l *Listener) reserve(ctx context.Context) error {
 // stop stops accepting. Accepted connections continue. The Close of a foreign net.Listener may wait for them, or for a
 // peer of its own, so stop waits for it only a while longer than Close may take.
 func (l *Listener) stop() error {
-	l.mu.Lock()
-	if l.state != listening {
-		l.mu.Unlock()
-		return nil
-	}
-	l.state = stopped
-	close(l.closing)
-	l.mu.Unlock()
-	done := make(chan error, 1)
-	go func() { done <- l.closeListener() }()
 	select {
-	case err := <-done:
+	case err := <-l.beginStop():
 		return err
 	case <-time.After(min(max(l.conn.Linger, 0), time.Minute) + patience): // a Linger may be without limit
 		return nil
 	}
+}
+
+// beginStop is stop without the wait. The result of closing the net.Listener comes from the channel, or nil if another call
+// closes it.
+func (l *Listener) beginStop() <-chan error {
+	done := make(chan error, 1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state != listening {
+		done <- nil
+		return done
+	}
+	l.state = stopped
+	close(l.closing)
+	go func() { done <- l.closeListener() }()
+	return done
 }
 
 // closeListener closes the net.Listener.

@@ -83,7 +83,7 @@ func (l *Listener) endWith(ctx context.Context, cancel context.CancelCauseFunc) 
 	begun := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(begun)
-		_ = l.stop()
+		l.beginStop()
 		ended = append(ended, after(l.conn.Linger, func() { l.abort(chanio.Cause(ctx)) }), l.sayWhatIsLeft("Serve"))
 	})
 	return func() {

@@ -26,18 +26,17 @@ import (
 //
 // Shutdown may be called several times and concurrently; each call waits.
 func (l *Listener) Shutdown(ctx context.Context) error {
-	_ = l.stop()
+	stopped := l.beginStop() // it may wait for connections that are asked to finish
 	drained := l.drain()
-	select {
-	case <-drained:
-		return nil
-	default:
-	}
 	defer l.sayWhatIsLeft("shutdown")()
 	select {
 	case <-drained:
 		return nil
 	case <-ctx.Done():
+		select {
+		case <-stopped:
+		case <-time.After(patience):
+		}
 		if deadline.Ended(drained) { // if several cases are ready, select picks one at random
 			return nil
 		}

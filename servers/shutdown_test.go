@@ -179,23 +179,35 @@ func (c *lastConn) Close() error {
 }
 
 func TestG18ShutdownAsksConnectionsForWhichTheNetListenerWaits(t *testing.T) {
-	nl, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ln, err := servers.Listen(&lastListener{Listener: nl}, &servers.Config{Conn: chanio.ConnConfig{Linger: time.Millisecond}})
-	require.NoError(t, err)
-	input := make(chan error, 1)
-	ready := make(chan struct{})
-	result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
-		close(ready)
-		_, err := c.In.Recv(ctx)
-		input <- err
-		return nil
-	})
-	dial(t, ln)
-	<-ready
-	require.NoError(t, ln.Shutdown(t.Context()))
-	require.Equal(t, servers.ErrShutdown, <-input)
-	require.NoError(t, <-result)
+	for name, end := range map[string]func(*servers.Listener) error{
+		"Shutdown": func(ln *servers.Listener) error { return ln.Shutdown(context.Background()) },
+		"Close":    (*servers.Listener).Close,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var network chaniotest.Network
+			nl, err := network.Listen("server")
+			require.NoError(t, err)
+			ln, err := servers.Listen(&lastListener{Listener: nl}, nil)
+			require.NoError(t, err)
+			input := make(chan error, 1)
+			result := serveOn(t, t.Context(), ln, func(ctx context.Context, c *chanio.Conn) error {
+				_, err := c.In.Recv(ctx)
+				input <- err
+				return nil
+			})
+			nc, err := network.DialContext(t.Context(), "mem", "server")
+			require.NoError(t, err)
+			defer func() { _ = nc.Close() }()
+			synctest.Wait()
+			asked := time.Now()
+			ended := make(chan error, 1)
+			go func() { ended <- end(ln) }()
+			require.Equal(t, servers.ErrShutdown, <-input, name)
+			require.Less(t, time.Since(asked), time.Second, name)
+			require.NoError(t, <-ended, name)
+			require.NoError(t, <-result)
+		})
+	}
 }
 
 func TestG18ShutdownCoversConnectionsOfTheChannel(t *testing.T) {
@@ -298,6 +310,30 @@ func (l slowToClose) Close() error {
 	err := l.Listener.Close()
 	<-l.may
 	return err
+}
+
+// Nothing is left of an idle Listener, also if ctx has ended, unless the net.Listener cannot be closed.
+func TestShutdownOfAnIdleListenerAfterTheEndOfItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var network chaniotest.Network
+		for _, stuck := range []bool{false, true} {
+			nl, err := network.Listen("server")
+			require.NoError(t, err)
+			may := make(chan struct{})
+			ln, err := servers.Listen(slowToClose{nl, may}, nil)
+			require.NoError(t, err)
+			if !stuck {
+				close(may)
+				require.NoError(t, ln.Shutdown(ctx))
+				continue
+			}
+			require.Equal(t, context.Canceled, ln.Shutdown(ctx))
+			close(may)
+			require.NoError(t, ln.Shutdown(t.Context()))
+		}
+	})
 }
 
 // The address is free when Serve has returned.

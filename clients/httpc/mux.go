@@ -105,6 +105,12 @@ func (p *pool) watchLocked(m *mux) {
 
 // watch returns when nobody waits for a stream of m, or when m accepts no more requests.
 func (p *pool) watch(m *mux) {
+	var old <-chan time.Time
+	if !m.until.IsZero() {
+		timer := time.NewTimer(time.Until(m.until))
+		defer timer.Stop()
+		old = timer.C
+	}
 	p.mu.Lock()
 	for {
 		changed := m.h2.Changed()
@@ -116,7 +122,10 @@ func (p *pool) watch(m *mux) {
 			break
 		}
 		p.mu.Unlock()
-		<-changed
+		select {
+		case <-changed:
+		case <-old:
+		}
 		p.mu.Lock()
 	}
 	m.watch = false

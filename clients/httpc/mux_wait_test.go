@@ -267,6 +267,19 @@ func TestAConnectionThatLeavesMakesRoomForAnother(t *testing.T) {
 	})
 }
 
+// TestAnExpiredConnectionMakesRoomForAnother has a stream that outlives MaxLifetime while nothing changes for its connection.
+func TestAnExpiredConnectionMakesRoomForAnother(t *testing.T) {
+	onStage(t, Config{MaxPerHost: 1, MaxLifetime: time.Second}, func(t *testing.T, s *staged, get func(string) func() error, _ *Client) {
+		long := get("/long")
+		get("/x")
+		require.Equal(t, -1, s.at("/x"))
+		time.Sleep(time.Second)
+		require.Equal(t, 1, s.at("/x"))
+		s.answer(t, "/long")
+		require.NoError(t, long())
+	})
+}
+
 // TestRequestsWaitForAStreamWhileADialFails checks that a failed dial fails the request it was started for only.
 func TestRequestsWaitForAStreamWhileADialFails(t *testing.T) {
 	s := &staged{got: map[string]place{}}
