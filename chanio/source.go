@@ -1,7 +1,6 @@
 package chanio
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"iter"
@@ -168,7 +167,7 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 			if pulling = c.state.CompareAndSwap(inBody, taken); !pulling { // the loop had ended and another consumer has replaced it
 				if err = Cause(ctx); s.hooks.End.Ended() {
 					s.mu.Lock()
-					err = cmp.Or(s.endLocked(), io.EOF)
+					err = s.endLocked()
 					s.mu.Unlock()
 				}
 				s.setRanged(err)
@@ -187,19 +186,14 @@ func (s *Source[T]) Err() error {
 	defer s.mu.Unlock()
 	switch {
 	case s.hooks.End.Ended():
-		return s.endLocked()
+		if err := s.endLocked(); err != io.EOF {
+			return err
+		}
+		return nil
 	case s.extra == nil:
 		return nil
 	}
 	return s.extra.ranged
-}
-
-// endLocked is the error of the end, or nil. An end was not clean if Close has then dropped values from before it.
-func (s *Source[T]) endLocked() error {
-	if err := s.hooks.End.Err(); err != nil || !s.cut {
-		return err
-	}
-	return net.ErrClosed
 }
 
 // Done returns a channel that is closed when the stream has ended: when a receiver has reached its end, or s was
@@ -305,7 +299,7 @@ func (s *Source[T]) pullAside(ctx context.Context) (v T, ok bool, err error) {
 	switch {
 	case s.closed:
 		s.cut = s.cut || x != nil && x.rest != nil && len(x.rest.buf) > 0
-		return v, false, cmp.Or(s.endLocked(), io.EOF)
+		return v, false, s.endLocked()
 	case x != nil && x.front == 0 && x.rest != nil && len(x.rest.buf) > 0:
 		return any(x.rest.take()).(T), true, nil
 	case x != nil && len(x.back) > 0:
@@ -364,6 +358,14 @@ func endError(e *End) error {
 		return err
 	}
 	return io.EOF
+}
+
+// endLocked is endError of s. Its end was not clean if Close has then dropped values from before it.
+func (s *Source[T]) endLocked() error {
+	if err := endError(s.hooks.End); err != io.EOF || !s.cut {
+		return err
+	}
+	return net.ErrClosed
 }
 
 // callError returns err, or the cause of ctx if err is the error of ctx.
