@@ -168,9 +168,7 @@ func asError(err error) *Error {
 	if !ok || err == error(e) {
 		return e
 	}
-	outer := *e
-	outer.Err = err
-	return &outer
+	return &Error{Path: e.Path, Offset: e.Offset, Err: err} // whose text shows the bytes
 }
 
 func isUnexpectedEOF(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
