@@ -43,19 +43,20 @@ type writer struct {
 type below struct{ chanio.ByteSink }
 
 func (b below) End(ctx context.Context, scratch, body []byte) error {
-	err := b.ByteSink.End(ctx, scratch, body)
-	if err != nil && !errors.Is(err, net.ErrClosed) && !chanio.Resumable(ctx, err) {
-		err = abnormal(err)
-	}
-	return err
+	return b.failure(ctx, b.ByteSink.End(ctx, scratch, body))
 }
 
 func (b below) TryEnd(scratch, body []byte) (bool, error) {
 	ok, err := b.ByteSink.TryEnd(scratch, body)
-	if err != nil && !errors.Is(err, net.ErrClosed) {
-		err = abnormal(err)
+	return ok, b.failure(context.Background(), err)
+}
+
+// failure returns what a call with ctx returns for err.
+func (below) failure(ctx context.Context, err error) error {
+	if err == nil || errors.Is(err, net.ErrClosed) || chanio.Resumable(ctx, err) {
+		return err
 	}
-	return ok, err
+	return abnormal(err)
 }
 
 // packet is one message as it is passed to the sink: scratch, then body. body may lie in owned, which must be released.
