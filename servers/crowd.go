@@ -12,8 +12,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// patience is the least age of a handshake that may be ended to make room. It is also how long an abort waits for the
-// Close of what is foreign.
+// patience is the least age of a handshake that may be ended to make room.
 const patience = time.Second
 
 var (

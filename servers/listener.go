@@ -259,7 +259,7 @@ func (l *Listener) stop() error {
 	select {
 	case err := <-l.beginStop():
 		return err
-	case <-time.After(min(max(l.conn.Linger, 0), time.Minute) + patience): // a Linger may be without limit
+	case <-time.After(min(max(l.conn.Linger, 0), time.Minute) + foreignClose): // a Linger may be without limit
 		return nil
 	}
 }

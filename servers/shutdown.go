@@ -35,7 +35,7 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		select {
 		case <-stopped:
-		case <-time.After(patience):
+		case <-time.After(foreignClose):
 		}
 		if deadline.Ended(drained) { // if several cases are ready, select picks one at random
 			return nil
@@ -44,6 +44,9 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 		return chanio.Cause(ctx)
 	}
 }
+
+// foreignClose is how long the Close of a foreign net.Listener or net.Conn is waited for, beyond its Linger.
+const foreignClose = time.Second
 
 // sayAfter is how long a shutdown waits before it logs what it is waiting for.
 const sayAfter = time.Second
@@ -144,7 +147,7 @@ func (l *Listener) abortCause() error {
 }
 
 // abort ends all connections and cancels the handlers' contexts. It returns when the connections have been released, or
-// after patience if the Close of a foreign net.Conn blocks.
+// after foreignClose if the Close of a foreign net.Conn blocks.
 func (l *Listener) abort(cause error) {
 	l.mu.Lock()
 	if l.state != aborting {
@@ -157,7 +160,7 @@ func (l *Listener) abort(cause error) {
 	if l.handshakes != nil {
 		l.handshakes.cancel(cause)
 	}
-	bound, cancel := context.WithTimeout(context.Background(), patience)
+	bound, cancel := context.WithTimeout(context.Background(), foreignClose)
 	defer cancel()
 	var all sync.WaitGroup
 	for _, c := range conns {
