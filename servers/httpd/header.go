@@ -252,9 +252,8 @@ func (w *response) frame(last bool) {
 // decide decides whether the connection continues after this reply.
 func (w *response) decide() {
 	switch {
-	case w.plan.close, w.framing.Kind == http1.UntilClose, w.status == http.StatusSwitchingProtocols, w.conn.draining.Load():
-		w.keepAlive = false
-	case w.body != nil && w.body.asked.waits(): // the client may send another request instead of the body
+	case w.plan.close, w.framing.Kind == http1.UntilClose, w.status == http.StatusSwitchingProtocols, w.conn.draining.Load(),
+		w.body != nil && w.body.asked.waits(): // the client may send another request instead of the body
 		w.keepAlive = false
 	}
 	if w.body != nil && w.keepAlive && !w.body.both.Load() {
