@@ -17,8 +17,8 @@ import (
 )
 
 // unixOutlet is the sending half of a UnixConn. One sender at a time passes its datagram to the kernel, which puts it
-// into the receiver's queue. While the queue is full, that sender waits, and with one peer the others wait for it. To
-// other peers they send meanwhile.
+// into the receiver's queue. While the queue is full, that sender waits. Where the kernel tells when there is room, as for
+// a socket with one peer on Linux, the others wait for it; otherwise they send meanwhile.
 type unixOutlet struct {
 	c        *UnixConn
 	turn     chan struct{}     // holds a value while a sender has the turn
