@@ -91,6 +91,11 @@ func measure(ctx context.Context, s settings, stdout, stderr io.Writer) error {
 	if s.list {
 		return list(stdout, chosen)
 	}
+	if s.profiles != "" {
+		if err := os.MkdirAll(s.profiles, 0o755); err != nil {
+			return err
+		}
+	}
 	opt := options(chosen, s)
 	opt.Notice = notice(stderr)
 	r := report.Report{Machine: report.ThisMachine(), Kind: s.kind(), Rounds: opt.Rounds, Time: opt.Time}
