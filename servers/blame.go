@@ -15,9 +15,9 @@ import (
 // isOfPeer reports whether err was caused by the peer of c. An error of another connection, such as one to a backend,
 // is the handler's own.
 //
-// Some errors name no connection. A SendTimeout counts as the peer's if the sink is c.Out or a codec on it, a timeout of
-// a stage if the stage has ended c.In, and a deadline of a single call always, because handlers set those for their
-// peers.
+// Some errors name no connection. One that the handler ends c with, such as an error of a database, is the handler's. A
+// SendTimeout counts as the peer's if the sink is c.Out or a codec on it, a timeout of a stage if the stage has ended
+// c.In, and a deadline of a single call always, because handlers set those for their peers.
 func (o *observer) isOfPeer(c *chanio.Conn, err error) bool {
 	cause := c.Cause()
 	var op *net.OpError
@@ -27,9 +27,7 @@ func (o *observer) isOfPeer(c *chanio.Conn, err error) bool {
 		return stuck.Of(c.Out.End())
 	case errors.As(err, &op) && !o.isAbout(c, op):
 		return false
-	case cause != nil && errors.Is(err, cause):
-		return true
-	case op != nil && (isDisconnect(err) || op.Op == "tls handshake"):
+	case op != nil && (cause != nil && errors.Is(err, cause) || isDisconnect(err) || op.Op == "tls handshake"):
 		return true
 	case !errors.Is(err, os.ErrDeadlineExceeded) && !isIncomplete(err):
 		return false

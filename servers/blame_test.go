@@ -253,6 +253,27 @@ func TestG20AFailureBelowWrapIsThePeers(t *testing.T) {
 	require.Contains(t, log.lines()[0], "peer=192.0.2.1:1000")
 }
 
+// A handler that ends its connection with an error that names no connection has failed itself.
+func TestG20AnAbortWithAnErrorOfTheHandlerIsTheHandlers(t *testing.T) {
+	var log logbook
+	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+		if _, err := c.In.Recv(ctx); err != nil {
+			return err
+		}
+		err := errors.New("the database is closed")
+		c.Abort(err)
+		return fmt.Errorf("while storing: %w", err)
+	})
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "x")
+	require.NoError(t, err)
+	_, _ = io.ReadAll(nc)
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
+}
+
 // A handler that ends its connection with the error of a backend has failed itself.
 func TestG20AnAbortWithAFailureOfABackendIsTheHandlers(t *testing.T) {
 	addr := backend(t, "")

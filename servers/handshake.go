@@ -262,7 +262,7 @@ func (h *handshakes) fail(p *pending, peer net.Addr, err error, msg string) {
 	}
 	h.l.handshakeFailed(peer, err)
 	_ = h.l.call("error of a handshake", nil, func() { // it may be of a callback
-		attrs := []slog.Attr{slog.Any("err", err)}
+		attrs := []slog.Attr{slog.String("local", text(h.l.addr)), slog.String("peer", text(peer)), slog.Any("err", err)}
 		if stack := stackOf(err); stack != "" {
 			h.l.log(slog.LevelError, msg, append(attrs, slog.String("stack", stack))...)
 			return
