@@ -254,9 +254,7 @@ func (cl *Caller[R, W]) fail(err error) {
 
 // end ends the Caller and all calls with err. It reports whether it was the first to do so.
 func (cl *Caller[R, W]) end(err error) bool {
-	if errors.Is(err, ErrNotSent) {
-		err = errors.New(err.Error()) // of something else: the requests of the calls in progress were sent
-	}
+	err = sent(err)
 	cl.mu.Lock()
 	if cl.err != nil {
 		cl.mu.Unlock()

@@ -35,10 +35,7 @@ func (cl *Caller[R, W]) Call(ctx context.Context, w W) (none R, err error) {
 		return r.value, r.err
 	default:
 		cl.abandon(c)
-		if err = chanio.Cause(ctx); errors.Is(err, ErrNotSent) {
-			err = ctx.Err() // the cause is the error of another call
-		}
-		return none, err
+		return none, sent(chanio.Cause(ctx))
 	}
 }
 
@@ -73,6 +70,24 @@ func (cl *Caller[R, W]) refusal() error {
 func (cl *Caller[R, W]) notSent(err error) error {
 	return fmt.Errorf("clients: Caller: %w: %w", ErrNotSent, err)
 }
+
+// sent returns err for a request that may have been sent. It does not match ErrNotSent, even if err is the error of
+// another request that was not sent.
+func sent(err error) error {
+	if errors.Is(err, ErrNotSent) {
+		return sentError{err}
+	}
+	return err
+}
+
+// sentError matches what the error in it matches, except ErrNotSent.
+type sentError struct{ of error }
+
+func (e sentError) Error() string { return e.of.Error() }
+
+func (e sentError) Is(target error) bool { return target != ErrNotSent && errors.Is(e.of, target) }
+
+func (e sentError) As(target any) bool { return errors.As(e.of, target) }
 
 // send sends w for c, which has a slot; if w is not sent, send frees the slot. While other calls wait for their turn
 // the sink is corked, so that their requests leave together.

@@ -91,11 +91,12 @@ func TestG15ACauseIsNotTakenForTheErrorOfThisCall(t *testing.T) {
 		time.AfterFunc(time.Second, func() { cancel(cause) })
 		return f(ctx)
 	}
-	notSent := fmt.Errorf("another request: %w", clients.ErrNotSent)
+	notSent := fmt.Errorf("another request: %w: %w", clients.ErrNotSent, &net.AddrError{Err: "no address"})
 	calling(t, clients.CallerConfig[string]{}, func(t *testing.T, m *stringCaller, far *stringDuplex) {
 		go func() { _, _ = far.In.Recv(t.Context()) }()
 		err := within(t, notSent, func(ctx context.Context) error { _, err := m.Call(ctx, "w"); return err })
-		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, notSent)
+		require.ErrorAs(t, err, new(*net.AddrError))
 		require.NotErrorIs(t, err, clients.ErrNotSent, "it was sent")
 	})
 	synctest.Test(t, func(t *testing.T) {
@@ -106,6 +107,7 @@ func TestG15ACauseIsNotTakenForTheErrorOfThisCall(t *testing.T) {
 			return err
 		})
 		require.ErrorContains(t, err, "another request")
+		require.ErrorAs(t, err, new(*net.AddrError))
 		require.NotErrorIs(t, err, clients.ErrNotSent, "it was sent")
 	})
 

@@ -72,6 +72,9 @@ type Reconnector struct {
 // is Backoff(1), and if the next attempt fails too, that is the first failure. A pause starts when the attempt or the
 // connection has ended, even if no receiver asks for the next connection then.
 func Reconnect(dial func(ctx context.Context) (*chanio.Conn, error), cfg *ReconnectConfig) *Reconnector {
+	if dial == nil {
+		panic("clients: Reconnect: needs a function to dial")
+	}
 	r := &Reconnector{dial: dial, closed: make(chan struct{})}
 	if cfg != nil {
 		r.cfg = *cfg

@@ -408,8 +408,9 @@ func TestBackoffFollowsItsFormula(t *testing.T) {
 	require.Panics(t, func() { clients.ExponentialBackoff(0, time.Second, 0) })
 	require.Panics(t, func() { clients.ExponentialBackoff(2, 1, 0) })
 	require.Panics(t, func() { clients.ExponentialBackoff(1, 2, 1.5) })
+	require.PanicsWithValue(t, "clients: Reconnect: needs a function to dial", func() { clients.Reconnect(nil, nil) })
 	require.PanicsWithValue(t, "clients: Reconnect: MaxAttempts must be at least 0, got -1", func() {
-		clients.Reconnect(nil, &clients.ReconnectConfig{MaxAttempts: -1})
+		clients.Reconnect((&flaky{}).dial, &clients.ReconnectConfig{MaxAttempts: -1})
 	})
 }
 
