@@ -315,6 +315,9 @@ func (c *Conn) lowEnded() {
 	if a != nil {
 		a.cancel()
 	}
+	if s := c.signals.Load(); s != nil {
+		s.pings.end()
+	}
 	c.cfg.Deflate.Abandon(c.cfg.Extension)
 	c.undrain()
 	if c.detach != nil {
