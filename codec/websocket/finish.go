@@ -306,6 +306,7 @@ func (c *Conn) lowEnded() {
 		c.w.end.Set(abnormal(err))
 	}
 	c.w.gate.cut()
+	c.w.forget()
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
