@@ -192,7 +192,9 @@ func (c *Conn) startDropping() {
 // awaitTurn waits until the receiver has returned. It returns false if the connection is released first.
 func (c *Conn) awaitTurn() bool {
 	for !c.who.begin(inBackend) {
-		waiter := c.who.wait()
+		c.mu.Lock()
+		waiter := c.who.waitLocked()
+		c.mu.Unlock()
 		if c.who.begin(inBackend) {
 			return true
 		}
@@ -218,6 +220,10 @@ func (c *Conn) tick() time.Duration {
 func (c *Conn) rouse() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.rouseLocked()
+}
+
+func (c *Conn) rouseLocked() {
 	if !c.ended {
 		c.timer.Reset(c.tick())
 	}

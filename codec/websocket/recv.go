@@ -255,8 +255,10 @@ func (c *Conn) beginReceive() bool {
 // endReceive ends a receive.
 func (c *Conn) endReceive() {
 	if c.who.end() {
-		c.who.tell()
-		c.rouse()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.who.tellLocked()
+		c.rouseLocked()
 	}
 }
 
