@@ -78,7 +78,9 @@ func randomTopic(t *testing.T, r *rand.Rand) {
 		case 0:
 			publish()
 		case 1:
-			drop = !f.receive(t, slow, first, events)
+			if drop = !f.receive(t, slow, first, events); drop {
+				require.Equal(t, len(followers)-1, topic.Subscribers(), "before its Source is closed")
+			}
 		default:
 			if drop = r.IntN(6) == 0; drop && f.last != "" {
 				subscribe(f.last) // resumes
