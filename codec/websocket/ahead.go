@@ -26,9 +26,12 @@ func newAhead() (*ahead, context.Context) {
 	return &ahead{cancel, make(chan struct{})}, ctx
 }
 
+// readsAheadLocked reports whether messages may be read while nobody receives.
+func (c *Conn) readsAheadLocked() bool { return !c.full && !c.readOver && !c.inOver && !c.ended }
+
 // startAheadLocked starts a goroutine that reads ahead, if no other reads and the queue has room.
 func (c *Conn) startAheadLocked() {
-	if c.full || c.readOver || c.ended || c.inOver || !c.who.begin(inBackend) {
+	if !c.readsAheadLocked() || !c.who.begin(inBackend) {
 		return
 	}
 	a, ctx := newAhead()
@@ -39,10 +42,12 @@ func (c *Conn) startAheadLocked() {
 // readAhead reads messages into the queue until a receiver takes over or the queue is full.
 func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 	r := &c.rd
-	parts := r.parts
-	r.parts = false
+	wanted := r.wanted
+	if wanted == asPieces {
+		r.wanted = asOwned
+	}
 	defer func() {
-		r.budget, r.parts = unbounded, parts
+		r.budget, r.wanted = unbounded, wanted
 		c.endBackend(a)
 	}()
 	for c.aheadBudget() {
@@ -187,7 +192,9 @@ func (c *Conn) startDropping() {
 // awaitTurn waits until the receiver has returned. It returns false if the connection is released first.
 func (c *Conn) awaitTurn() bool {
 	for !c.who.begin(inBackend) {
-		waiter := c.who.wait()
+		c.mu.Lock()
+		waiter := c.who.waitLocked()
+		c.mu.Unlock()
 		if c.who.begin(inBackend) {
 			return true
 		}
@@ -213,6 +220,10 @@ func (c *Conn) tick() time.Duration {
 func (c *Conn) rouse() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.rouseLocked()
+}
+
+func (c *Conn) rouseLocked() {
 	if !c.ended {
 		c.timer.Reset(c.tick())
 	}
@@ -261,7 +272,7 @@ func (c *Conn) readersLocked() (sleep time.Duration) {
 		c.full = false
 		c.hear()
 	}
-	if who == nobody && !c.full && !c.readOver && !c.inOver {
+	if who == nobody && c.readsAheadLocked() {
 		if turns != c.lastTurn {
 			c.lastTurn = turns
 			return c.tick()
@@ -269,7 +280,7 @@ func (c *Conn) readersLocked() (sleep time.Duration) {
 		c.startAheadLocked()
 	}
 	c.who.heed.Store(true)
-	if now, later := c.who.present(); later != turns || now == nobody && !c.full && !c.readOver && !c.inOver {
+	if now, later := c.who.present(); later != turns || now == nobody && c.readsAheadLocked() {
 		return c.tick() // the receiver has let go before it could see that
 	}
 	return 0

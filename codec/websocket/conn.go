@@ -115,7 +115,7 @@ func NewConn(conn *chanio.Conn, cfg *Config) *Conn {
 		Abort: c.abort, Cork: conn.Out.Cork, End: &c.w.end,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "websocket.Conn"} },
 	})
-	c.rd.budget = unbounded
+	c.rd.budget, c.rd.left = unbounded, noFrame
 	c.hear()
 	c.mu.Lock()
 	c.timer = time.AfterFunc(c.tick(), c.timed) // before the functions that use it can be called

@@ -138,7 +138,7 @@ type pings struct {
 type awaited struct {
 	id       uint64
 	sent     time.Time
-	answered chan time.Duration // gets one value
+	answered chan time.Duration // gets one value, or is closed
 }
 
 // Ping sends a ping, waits for its pong, even if nobody receives, and returns the round-trip time, which includes the
@@ -156,12 +156,13 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	c.startAheadLocked()
 	c.mu.Unlock()
 	select {
-	case took := <-a.answered:
+	case took, ok := <-a.answered:
+		if !ok {
+			return 0, c.why()
+		}
 		return took, nil
 	case <-ctx.Done():
 		return 0, chanio.Cause(ctx)
-	case <-c.conn.Done():
-		return 0, c.why()
 	}
 }
 
@@ -190,6 +191,16 @@ func (p *pings) remove(a *awaited) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = slices.DeleteFunc(p.waiting, func(b *awaited) bool { return a == b })
+}
+
+// end ends the waits, because nobody reads ahead any more.
+func (p *pings) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.waiting {
+		close(a.answered)
+	}
+	p.waiting = nil
 }
 
 // heard handles a pong. It answers all pings up to the one with this payload, since a peer may answer only the last of

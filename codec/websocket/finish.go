@@ -306,6 +306,7 @@ func (c *Conn) lowEnded() {
 		c.w.end.Set(abnormal(err))
 	}
 	c.w.gate.cut()
+	c.w.forget()
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
@@ -314,6 +315,9 @@ func (c *Conn) lowEnded() {
 	c.mu.Unlock()
 	if a != nil {
 		a.cancel()
+	}
+	if s := c.signals.Load(); s != nil {
+		s.pings.end()
 	}
 	c.cfg.Deflate.Abandon(c.cfg.Extension)
 	c.undrain()

@@ -147,8 +147,8 @@ func (g *gate) leaveLineLocked() {
 	}
 }
 
-// leave undoes an enter.
-func (g *gate) leave(p pass) {
+// leave undoes an enter. It reports whether nobody may enter any more.
+func (g *gate) leave(p pass) (shut bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch p {
@@ -161,6 +161,7 @@ func (g *gate) leave(p pass) {
 		g.writing--
 	}
 	g.changedLocked()
+	return g.shut
 }
 
 // mayBeCut reports whether the Close frame of an abort may go once the senders inside have left, and they do so soon:

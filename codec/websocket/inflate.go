@@ -163,9 +163,9 @@ func (r *reader) uncompress(f func() (Message, error)) (m Message, err error) {
 func (r *reader) wholeCompressed() (m Message, err error) {
 	ahead := r.budget != unbounded
 	switch {
-	case r.byParts:
+	case r.wanted == asPieces:
 		return r.inflateByParts()
-	case ahead && r.collected:
+	case ahead && r.at == collected:
 		return m, errNoBudget
 	}
 	var before []byte
@@ -174,11 +174,11 @@ func (r *reader) wholeCompressed() (m Message, err error) {
 	}
 	m.Kind = r.kind
 	m.Data, err = r.inflate(r.buf)
-	if r.collected = ahead && errors.Is(err, ErrTooLarge); r.collected {
-		r.conn.w.memory.window = before
+	if ahead && errors.Is(err, ErrTooLarge) {
+		r.at, r.conn.w.memory.window = collected, before
 		return m, errNoBudget
 	}
-	r.inMessage, r.buf = false, nil
+	r.at, r.buf = between, nil
 	r.drop()
 	if err == nil && m.Kind == TextMessage && !utf8.Valid(m.Data) {
 		err = errNotText()
@@ -231,20 +231,20 @@ func (f *inflating) inflate(out []byte) ([]byte, error) {
 // dropInflating drops the rest of a message that is received in pieces, unless later messages may refer to it. It
 // reports whether it did.
 func (r *reader) dropInflating() bool {
-	f := r.inflating
-	if f == nil || r.peerRemembers() {
+	if r.at != unpacking || r.peerRemembers() {
 		return false
 	}
-	r.inflating = nil
-	f.end()
+	r.inflating.end()
+	r.at, r.inflating = between, nil
 	return true
 }
 
 // inflateByParts starts a message that is received in pieces.
 func (r *reader) inflateByParts() (Message, error) {
+	r.ownBuf()
 	r.inflating = r.beginInflating(r.buf, r.most)
 	r.inflating.kind = r.kind
-	r.inMessage, r.collected, r.buf = false, false, nil
+	r.at, r.wanted, r.buf = unpacking, asOwned, nil
 	return piece(r.kind, nil, false), nil
 }
 
@@ -261,7 +261,7 @@ func (r *reader) inflatedPart() (Message, error) {
 		return Message{}, errNotText()
 	}
 	if last {
-		r.inflating = nil
+		r.at, r.inflating = between, nil
 		r.endInflating(f)
 	}
 	return piece(f.kind, p[:n], last), nil

@@ -124,7 +124,7 @@ func leased(m Message) Leased {
 // setLeasing makes the messages that are read from now on leased.
 func (c *Conn) setLeasing() {
 	if c.beginReceive() {
-		c.rd.leasing = true
+		c.rd.wanted = asLeased
 		c.endReceive()
 	}
 }

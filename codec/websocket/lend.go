@@ -40,7 +40,7 @@ func (c *Conn) await(ctx context.Context) (err error) {
 	defer c.endReceive()
 	r := &c.rd
 	switch {
-	case c.merge || r.leasing || r.parts || r.byParts || r.err != nil || c.skips.Load() || c.queue.Load() != nil:
+	case c.merge || r.wanted != asOwned || r.at > collecting || c.skips.Load() || c.queue.Load() != nil:
 		return nil
 	case ctx.Err() != nil:
 		return chanio.Cause(ctx)
@@ -64,9 +64,9 @@ func (c *Conn) awaitRest(ctx context.Context, err error) error {
 	if r.hasFrame() {
 		return nil
 	}
-	r.leasing = true
+	r.wanted = asLeased
 	m, err := r.message(ctx, true)
-	r.leasing = false
+	r.wanted = asOwned
 	if err != nil {
 		return c.receiveError(ctx, err)
 	}
@@ -83,7 +83,7 @@ func (r *reader) hasFrame() bool {
 	r.settle()
 	p := r.src.Buffered()
 	h, n, err := parseHeader(p)
-	return !r.inFrame && (err != nil || n > 0 && h.length <= int64(len(p)-n))
+	return r.left == noFrame && (err != nil || n > 0 && h.length <= int64(len(p)-n))
 }
 
 // cloner copies the data of messages.

@@ -22,7 +22,7 @@ func (w *writer) sendRemembered(ctx context.Context, m Message) error {
 	if err := w.gate.enter(ctx, aloneMessage); err != nil {
 		return w.sendError(err)
 	}
-	defer w.gate.leave(aloneMessage)
+	defer w.leaveAlone()
 	_, err := w.compressAndSend(&m, func(p packet) (bool, error) { return true, w.handOver(ctx, p.scratch, p.body) })
 	return err
 }
@@ -45,8 +45,31 @@ func (w *writer) trySendRemembered(m Message) (bool, error) {
 	} else if !ok {
 		return false, nil
 	}
-	defer w.gate.leave(aloneMessage)
+	defer w.leaveAlone()
 	return w.compressAndSend(&m, func(p packet) (bool, error) { return w.low.TryEnd(p.scratch, p.body) })
+}
+
+// leaveAlone lets other messages follow.
+func (w *writer) leaveAlone() {
+	if shut := w.gate.leave(aloneMessage); shut {
+		w.forget()
+	}
+}
+
+// forget returns the compressor to its pool after the last message. It is called when the gate is shut.
+func (w *writer) forget() {
+	if w.memory == nil {
+		return
+	}
+	var z *deflater
+	w.gate.mu.Lock()
+	if !w.gate.alone { // otherwise the message that is alone has leaveAlone call it
+		z, w.memory.z = w.memory.z, nil
+	}
+	w.gate.mu.Unlock()
+	if z != nil {
+		z.free()
+	}
 }
 
 // compressAndSend has end send m. The caller is alone in the gate. A message that is not sent is not referred to.

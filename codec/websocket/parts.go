@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/weir-go/weir/chanio"
@@ -45,10 +46,10 @@ func (r *reader) part(ctx context.Context, wait bool) (m Message, err error) {
 	if r.left > 0 {
 		return m, nil
 	}
-	if r.inFrame = false; !r.fin {
+	if r.left = noFrame; !r.fin {
 		return m, nil // empty if there is no data yet
 	}
-	r.inMessage = false
+	r.at = between
 	if r.kind == TextMessage && !r.text.done() {
 		return m, errNotText()
 	}
@@ -71,15 +72,15 @@ func (c *Conn) RecvParts(ctx context.Context, most int64) (Kind, *chanio.Source[
 		up.Release()
 		return c.onePart(small[0], most)
 	}
-	c.wantParts(true, most)
+	c.want(asPieces, most)
 	m, err := up.Next(ctx)
 	if err != nil {
-		c.wantParts(false, 0)
+		c.want(asOwned, 0)
 		up.Release()
 		return 0, nil, err
 	}
 	if !m.isPiece() {
-		c.wantParts(false, 0)
+		c.want(asOwned, 0)
 		up.Release()
 		return c.onePart(m, most)
 	}
@@ -100,36 +101,30 @@ func (c *Conn) onePart(m Message, most int64) (Kind, *chanio.Source[[]byte], err
 	return m.Kind, chanio.FromSlice([][]byte{m.Data}), nil
 }
 
-// wantParts says whether the next message is wanted in pieces.
-func (c *Conn) wantParts(want bool, most int64) {
+// want says how the next message is wanted.
+func (c *Conn) want(form form, most int64) {
 	if c.beginReceive() {
-		c.rd.parts, c.rd.most = want, most
-		switch {
-		case !want:
-			c.rd.unite()
-		case c.queue.Load() == nil:
-			c.rd.divide()
-		}
+		c.rd.wanted, c.rd.most = form, most
 		c.endReceive()
 	}
 }
 
-// divide makes pieces of a message of which a part has been read ahead.
-func (r *reader) divide() {
-	if !r.inMessage || r.byParts {
-		return
+// announce returns the first piece of a message: what has been collected, which may be nothing.
+func (r *reader) announce() (m Message, err error) {
+	if err := r.checkMost(); err != nil {
+		return m, err
 	}
-	r.parts, r.byParts, r.announce = false, true, !r.compressed
-	if r.lease != nil {
-		r.buf = append([]byte(nil), r.buf...)
-		r.drop()
-	}
+	r.ownBuf()
+	m = piece(r.kind, r.buf, false)
+	r.at, r.wanted, r.buf = streaming, asOwned, nil
+	return m, nil
 }
 
-// unite undoes that for a message of which no piece has been returned.
-func (r *reader) unite() {
-	if r.announce || r.compressed && r.inMessage {
-		r.byParts, r.announce = false, false
+// ownBuf moves the bytes of a message that were read ahead from leased memory.
+func (r *reader) ownBuf() {
+	if r.lease != nil {
+		r.buf = slices.Clone(r.buf)
+		r.drop()
 	}
 }
 

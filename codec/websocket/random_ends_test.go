@@ -36,10 +36,14 @@ type side struct {
 	ctx  context.Context // ends the sending
 	stop context.CancelFunc
 
+	request context.Context // of the Config
+	cancel  context.CancelFunc
+
 	sent     []websocket.Message // accepted
 	maybe    *websocket.Message  // given to a call that failed: some of it may have been sent
 	received []websocket.Message
-	end      error // of In
+	left     map[int]bool // of these, those whose parts were left early
+	end      error        // of In
 }
 
 func newSide(t *testing.T, below *chanio.Conn, client bool, x *websocket.Extension) *side {
@@ -47,8 +51,11 @@ func newSide(t *testing.T, below *chanio.Conn, client bool, x *websocket.Extensi
 	if x != nil {
 		cfg.Deflate = &websocket.Deflate{From: 100, Takeover: true}
 	}
-	s := &side{t: t, conn: websocket.NewConn(below, cfg)}
+	s := &side{t: t, left: map[int]bool{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.request, s.cancel = context.WithCancel(context.Background())
+	cfg.Context = s.request
+	s.conn = websocket.NewConn(below, cfg)
 	return s
 }
 
@@ -66,7 +73,7 @@ func randomEnd(t *testing.T, seed uint64) {
 		group.Go(func() { s.receive(rand.New(rand.NewPCG(seed, uint64(i+3)))) })
 	}
 	time.Sleep(time.Duration(r.IntN(5000)) * time.Millisecond)
-	how := r.IntN(5)
+	how := r.IntN(7)
 	s := sides[r.IntN(2)]
 	switch how {
 	case 0:
@@ -77,6 +84,11 @@ func randomEnd(t *testing.T, seed uint64) {
 		s.conn.Abort(&websocket.CloseError{Code: 4001})
 	case 3:
 		s.conn.Below().Drain(errors.New("shutdown"))
+	case 4:
+		s.cancel()
+	case 5:
+		_ = s.conn.In.Close()
+		s.stop()
 	default:
 		s.conn.Abort(errors.New("cut"))
 	}
@@ -99,6 +111,10 @@ func (s *side) check(other *side, how int) {
 	require.LessOrEqual(t, len(s.received), len(sent), "way %d, %v", how, s.end)
 	for i, m := range s.received {
 		require.Equal(t, sent[i].Kind, m.Kind, "message %d, way %d", i, how)
+		if s.left[i] {
+			require.True(t, bytes.HasPrefix(sent[i].Data, m.Data), "part of message %d, way %d: %d bytes", i, how, len(m.Data))
+			continue
+		}
 		require.True(t, bytes.Equal(sent[i].Data, m.Data), "message %d, way %d: %d bytes, want %d", i, how, len(m.Data), len(sent[i].Data))
 	}
 	if s.end == io.EOF {
@@ -176,6 +192,26 @@ func (s *side) parts(r *rand.Rand, m websocket.Message) error {
 	return out.Close()
 }
 
+// leave receives some parts of a message and reports whether there was one. An error is for the next receive.
+func (s *side) leave(r *rand.Rand, m *websocket.Message) bool {
+	short, cancel := context.WithTimeout(context.Background(), time.Duration(r.IntN(400))*time.Millisecond)
+	defer cancel()
+	kind, parts, err := s.conn.RecvParts(short, 0)
+	if err != nil {
+		return false
+	}
+	m.Kind = kind
+	for range r.IntN(4) {
+		p, err := parts.Recv(short)
+		if err != nil {
+			break
+		}
+		m.Data = append(m.Data, p...)
+	}
+	_ = parts.Close()
+	return true
+}
+
 func (s *side) receive(r *rand.Rand) {
 	ctx := context.Background()
 	for {
@@ -185,7 +221,11 @@ func (s *side) receive(r *rand.Rand) {
 		if r.IntN(6) == 0 {
 			time.Sleep(time.Duration(r.IntN(900)) * time.Millisecond)
 		}
-		switch r.IntN(4) {
+		switch r.IntN(5) {
+		case 4:
+			if ok = s.leave(r, &m); ok {
+				s.left[len(s.received)] = true
+			}
 		case 0:
 			m, ok, err = s.conn.In.TryRecv()
 		case 1:

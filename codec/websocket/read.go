@@ -10,25 +10,20 @@ import (
 )
 
 // reader is the receiving half of a [Conn]: the state of the current frame and message. Only the goroutine that has the
-// turn uses it.
+// turn uses it. Conn.skips, which says that pieces are to be dropped, may be set by others.
 type reader struct {
 	conn  *Conn
 	src   chanio.ByteSource
 	given int32 // bytes of messages that atHand has returned: they count as at hand until the next call
 	tried int32 // bytes at hand that tryNext has found to be no whole message
 
-	left int64  // bytes of the present frame's payload that were not taken
+	left int64  // bytes of the present frame's payload that were not taken, or noFrame
 	key  uint32 // for the next of them
 
-	inFrame    bool
+	at         phase
+	wanted     form // of messages
 	fin        bool // of the present frame
-	inMessage  bool
 	compressed bool // the present message
-	leasing    bool // messages are leased
-	parts      bool // the next message is wanted in pieces, and not whole
-	byParts    bool // the present message is read in pieces
-	announce   bool // and nothing of it was returned yet
-	collected  bool // the compressed form of the present message is in buf, whole; reading ahead has found it too large
 
 	kind      Kind
 	text      textCheck
@@ -44,6 +39,40 @@ type reader struct {
 	inflating *inflating // what is left of a compressed message that is read in pieces
 }
 
+// phase is where a reader is in a message.
+//
+//	between    -> collecting  beginFrame: the first frame
+//	collecting -> between     whole, wholeCompressed: the last frame has ended
+//	           -> streaming   announce: the message is wanted in pieces; the first has what was collected
+//	           -> unpacking   inflateByParts: the same for a compressed message, whose last frame has ended
+//	           -> collected   wholeCompressed: reading ahead has found it too large
+//	streaming  -> between     part: the last piece
+//	collected  -> unpacking   inflateByParts
+//	unpacking  -> between     inflatedPart: the last piece; dropInflating: nobody wants the others
+//	any        -> over        judge
+type phase uint8
+
+const (
+	between    phase = iota // of two messages
+	collecting              // its bytes are in buf
+	streaming               // its bytes are returned as they come
+	collected               // its compressed form is in buf, whole
+	unpacking               // its bytes are returned as they are uncompressed
+	over                    // there are no more: err says why
+)
+
+// form is how the receiver wants messages.
+type form uint8
+
+const (
+	asOwned  form = iota
+	asLeased      // in leased memory
+	asPieces      // the next one in pieces, until its first has been returned
+)
+
+// noFrame is the left of a reader between two frames.
+const noFrame = -1
+
 var (
 	errWouldWait = errors.New("websocket: the message is not at hand")
 	errNoBudget  = errors.New("websocket: enough has been read ahead")
@@ -53,8 +82,16 @@ const unbounded = -1
 
 // hasMore reports whether message has something to return without more bytes.
 func (r *reader) hasMore() bool {
-	return r.err != nil || r.announce || r.collected || r.inflating != nil
+	return r.at >= collected || r.announces()
 }
+
+// announces reports whether the first piece of a message is due. That a message has begun suffices.
+func (r *reader) announces() bool {
+	return r.at == collecting && r.wanted == asPieces && !r.compressed
+}
+
+// quickly reports whether the messages that are at hand can be taken without the phases.
+func (r *reader) quickly() bool { return r.at == between && r.wanted == asOwned }
 
 // settle discards the bytes of the messages that atHand has returned.
 func (r *reader) settle() {
@@ -72,41 +109,27 @@ func (r *reader) message(ctx context.Context, wait bool) (m Message, err error) 
 	if r.err != nil {
 		return m, r.err
 	}
-	for {
-		if r.inflating != nil {
+	for err == nil && m.Kind == 0 {
+		switch {
+		case r.at == unpacking:
 			if ctx.Err() != nil { // skipping a long message calls this again and again
 				return m, chanio.Cause(ctx)
 			}
 			m, err = r.uncompress(r.inflatedPart)
-			if err == nil {
-				return m, nil
-			}
-		} else if r.collected {
-			if m, err = r.whole(); err == nil {
-				return m, nil
-			}
-		} else if !r.inFrame && !r.announce {
+		case r.at == collected:
+			m, err = r.whole()
+		case r.announces():
+			m, err = r.announce()
+		case r.left != noFrame:
+			m, err = r.payload(ctx, wait)
+		default:
 			err = r.frame(ctx, wait)
 		}
-		if err == nil && r.announce {
-			err = r.checkMost() // of a message that was read ahead in part
-		}
-		if err == nil && r.announce {
-			r.announce = false
-			m = piece(r.kind, r.buf, false)
-			r.buf = nil
-			return m, nil
-		}
-		if err == nil && r.inFrame {
-			m, err = r.payload(ctx, wait)
-			if err == nil && m.Kind != 0 {
-				return m, nil
-			}
-		}
-		if err != nil {
-			return Message{}, r.judge(ctx, err)
-		}
 	}
+	if err != nil {
+		return Message{}, r.judge(ctx, err)
+	}
+	return m, nil
 }
 
 // judge returns the error of a read. An error that concerns more than the one call is kept and ends the connection.
@@ -124,8 +147,8 @@ func (r *reader) judge(ctx context.Context, err error) error {
 	default:
 		err = r.cutOff(ctx, err)
 	}
-	r.err, r.buf = err, nil
-	r.inFrame, r.inMessage, r.collected, r.inflating = false, false, false, nil
+	r.at, r.err = over, err
+	r.left, r.buf, r.inflating = noFrame, nil, nil
 	r.drop()
 	c.readEnded(err)
 	return err
@@ -202,9 +225,9 @@ func (r *reader) checkFrame(h *header) error {
 	case h.first&bitRSV1 != 0 && c.cfg.Deflate == nil:
 		return protocolError("reserved bit set")
 	case op.IsControl():
-	case op == OpContinuation && !r.inMessage:
+	case op == OpContinuation && r.at == between:
 		return protocolError("continuation without a message")
-	case op != OpContinuation && r.inMessage:
+	case op != OpContinuation && r.at != between:
 		return protocolError("message within a message")
 	}
 	return nil
@@ -215,24 +238,22 @@ func (r *reader) checkFrame(h *header) error {
 func (r *reader) beginFrame(h *header) error {
 	c := r.conn
 	before := r.size
-	if !r.inMessage {
+	if r.at == between {
 		before = 0
 	}
 	if r.budget != unbounded && (h.length > int64(c.cfg.MaxFrame) || h.length > int64(c.cfg.MaxMessage)-before) {
 		return errNoBudget
 	}
-	if !r.inMessage {
-		r.inMessage, r.kind, r.compressed = true, Kind(h.op()), h.first&bitRSV1 != 0
+	if r.at == between {
+		r.at, r.kind, r.compressed = collecting, Kind(h.op()), h.first&bitRSV1 != 0
 		r.fragments, r.size, r.buf = 0, 0, nil
-		r.byParts, r.parts = r.parts, false
-		r.announce = r.byParts && !r.compressed
 	}
 	r.fragments++
 	r.size += h.length
 	switch limit := int64(c.cfg.MaxMessage); {
 	case int(r.fragments) > c.cfg.MaxFragments:
 		return &CloseError{Code: PolicyViolation, Reason: "message of too many fragments", Local: true, Err: ErrTooLarge}
-	case r.byParts && !r.compressed:
+	case r.at == streaming || r.announces():
 		if err := r.checkMost(); err != nil {
 			return err
 		}
@@ -241,8 +262,7 @@ func (r *reader) beginFrame(h *header) error {
 	case r.size > limit || r.size < 0:
 		return tooBig("message", limit)
 	}
-	r.inFrame, r.fin = true, h.fin()
-	r.left, r.key = h.length, h.key
+	r.fin, r.left, r.key = h.fin(), h.length, h.key
 	return nil
 }
 
@@ -256,7 +276,7 @@ func (r *reader) checkMost() error {
 
 // payload reads the rest of the current frame. It returns the message if that frame was its last.
 func (r *reader) payload(ctx context.Context, wait bool) (m Message, err error) {
-	if r.byParts && !r.compressed {
+	if r.at == streaming {
 		return r.part(ctx, wait)
 	}
 	for r.left > 0 {
@@ -264,7 +284,7 @@ func (r *reader) payload(ctx context.Context, wait bool) (m Message, err error) 
 			return m, err
 		}
 	}
-	r.inFrame = false
+	r.left = noFrame
 	if !r.fin {
 		return m, nil
 	}
@@ -343,7 +363,7 @@ func (r *reader) grow() {
 	if r.compressed && r.fin && size == int64(len(r.buf))+r.left {
 		size += int64(len(ending)) // which newInflating appends
 	}
-	if r.leasing && !r.compressed || r.compressed && !r.byParts { // of the latter the user gets another copy
+	if r.wanted == asLeased || r.compressed && r.wanted == asOwned { // of the latter the user gets another copy
 		next := newLease(int(size))
 		copy(next.bytes, r.buf)
 		r.drop()
@@ -371,14 +391,14 @@ func (r *reader) whole() (m Message, err error) {
 	}
 	m = Message{Kind: r.kind, Data: r.buf}
 	lease := r.lease
-	r.inMessage, r.buf, r.lease = false, nil, nil
+	r.at, r.buf, r.lease = between, nil, nil
 	if m.Data == nil {
 		m.Data = []byte{}
 	}
 	if m.Kind == TextMessage && !r.text.done() {
 		return m, errNotText()
 	}
-	if lease != nil && r.leasing {
+	if lease != nil && r.wanted == asLeased {
 		m.extra = &extra{lease: lease}
 	}
 	return m, nil

@@ -60,7 +60,7 @@ func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
 //go:noinline
 func (c *Conn) first(m *Message) bool {
 	r := &c.rd
-	if r.inMessage || r.parts || r.leasing || c.skips.Load() {
+	if !r.quickly() || c.skips.Load() {
 		return false
 	}
 	var n int
@@ -76,7 +76,7 @@ func (c *Conn) first(m *Message) bool {
 // idle reports whether nothing of a message or a frame has come that was not received.
 func (c *Conn) idle() bool {
 	r := &c.rd
-	if r.inFrame || r.hasMore() || c.queue.Load() != nil {
+	if r.left != noFrame || r.hasMore() || c.queue.Load() != nil {
 		return false
 	}
 	r.settle()
@@ -98,9 +98,6 @@ func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
 func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
 	for {
 		if _, ok := c.fromQueue(m); !ok {
-			if c.rd.parts { // a message before was skipped
-				c.rd.divide()
-			}
 			if *m, err = c.rd.message(ctx, true); err != nil {
 				return err
 			}
@@ -201,7 +198,7 @@ func (c *Conn) take(dst []Message, lends bool) []Message {
 	}
 	r := &c.rd
 	r.settle()
-	if r.inFrame || r.inMessage || r.err != nil || r.parts || r.leasing || r.inflating != nil {
+	if !r.quickly() {
 		return dst
 	}
 	var own cloner = r.src
@@ -258,8 +255,10 @@ func (c *Conn) beginReceive() bool {
 // endReceive ends a receive.
 func (c *Conn) endReceive() {
 	if c.who.end() {
-		c.who.tell()
-		c.rouse()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.who.tellLocked()
+		c.rouseLocked()
 	}
 }
 

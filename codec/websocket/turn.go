@@ -1,9 +1,6 @@
 package websocket
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // turn records who reads. Its lowest bits are one of the states below. The others count the turns of receivers; the
 // timer compares them to see whether somebody has received lately.
@@ -11,8 +8,7 @@ type turn struct {
 	state atomic.Uint64
 	heed  atomic.Bool // somebody wants to be told when a receiver lets go
 
-	mu     sync.Mutex
-	waiter chan struct{} // closed then
+	waiter chan struct{} // closed then; changed with Conn.mu held
 }
 
 const (
@@ -44,10 +40,8 @@ func (t *turn) present() (who, turns uint64) {
 	return s & whoMask, s &^ whoMask
 }
 
-// wait returns a channel that is closed when a receiver ends its turn.
-func (t *turn) wait() <-chan struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// waitLocked returns a channel that is closed when a receiver ends its turn.
+func (t *turn) waitLocked() <-chan struct{} {
 	if t.waiter == nil {
 		t.waiter = make(chan struct{})
 	}
@@ -55,10 +49,8 @@ func (t *turn) wait() <-chan struct{} {
 	return t.waiter
 }
 
-// tell wakes the goroutines that wait.
-func (t *turn) tell() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// tellLocked wakes the goroutines that wait.
+func (t *turn) tellLocked() {
 	t.heed.Store(false)
 	if t.waiter != nil {
 		close(t.waiter)
