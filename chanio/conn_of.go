@@ -52,8 +52,8 @@ func ConnOf(in *Source[[]byte], out *Sink[[]byte], info *ConnInfo) *Conn {
 		}
 		in.OnDone(half)
 		out.OnDone(func() {
+			defer half()    // even if the Close hook panics
 			_ = out.Close() // waits for one that is draining
-			half()
 		})
 	}
 	return c

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,4 +188,16 @@ func TestAPrefixComesFirstAlsoAfterEndInAndUnderTLS(t *testing.T) {
 	s.Abort(nil)
 	<-s.Done()
 	require.NoError(t, x.Close())
+}
+
+func TestAConnOfIsReleasedThoughItsSinkPanicsInClose(t *testing.T) {
+	in, _ := chanio.PipeOf[[]byte](0)
+	end := &chanio.End{Logger: slog.New(slog.DiscardHandler)}
+	out := chanio.NewSink(chanio.SinkHooks[[]byte]{
+		Send: func(context.Context, []byte) error { return nil }, Close: func() error { panic("of the user") }, End: end,
+	})
+	c := chanio.ConnOf(in, out, nil)
+	end.BeginClose(nil) // the Conn closes out itself
+	require.NoError(t, c.In.Close())
+	<-c.Done()
 }

@@ -278,6 +278,7 @@ func (m *concurrent[A, B]) ended(ctx context.Context, err error) {
 // Later values are not started, and calls of f for values from number from on are cancelled. Values that were taken but
 // will not be used are put back.
 func (m *concurrent[A, B]) stop(after uint64, err error, from uint64) {
+	err = final(err)
 	m.mu.Lock()
 	if after == math.MaxUint64 {
 		after = m.done

@@ -116,7 +116,7 @@ func (e *expand[A, B]) advance(a A) {
 	var err error
 	if e.ready, err = e.step(a); err != nil {
 		_ = e.up.Close() // err is returned instead
-		if e.end = err; err == io.EOF && e.last != nil {
+		if e.end = final(err); err == io.EOF && e.last != nil {
 			e.ready = e.last()
 		}
 	}

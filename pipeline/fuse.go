@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"io"
 	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
@@ -167,13 +168,24 @@ func (f *fused[A, B]) fail(ctx context.Context, v A, err error) error {
 		return chanio.Cause(ctx)
 	}
 	_ = f.up.Close() // err is returned instead
-	return err
+	return final(err)
 }
 
 // isOfCall reports whether err, returned by a user's function, reports the end of ctx. Unlike [chanio.Resumable] it
 // recognizes a cause that looks like the end of a stream.
 func isOfCall(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (chanio.Resumable(ctx, err) || isSame(err, context.Cause(ctx)))
+}
+
+// final returns err as the end of a stream: it does not say any more that only a call failed, perhaps one of another
+// stream.
+func final(err error) error {
+	if err == io.EOF {
+		return err
+	}
+	var end chanio.End
+	end.Set(err)
+	return end.Err()
 }
 
 // resumable is chanio.Resumable for a pull.

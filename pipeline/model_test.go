@@ -2,7 +2,7 @@ package pipeline_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -69,14 +69,17 @@ type model struct {
 	*rand.Rand
 	path []string // what was chosen
 
-	s     src
-	n     int   // values that are sent
-	ends  error // that comes after them
-	owned bool  // by a source with an Undelivered hook
-	sent  atomic.Int64
-	back  atomic.Int64
-	stop  context.CancelFunc // of the ctx of the stages
-	cut   atomic.Bool        // somebody closed the stream, or ended its ctx
+	s      src
+	n      int   // values that are sent
+	ends   error // that comes after them
+	owned  bool  // by a source with an Undelivered hook
+	sent   atomic.Int64
+	back   atomic.Int64
+	stop   context.CancelFunc // of the ctx of the stages
+	cut    atomic.Bool        // somebody closed the stream, ended its ctx, or panicked
+	flaky  bool               // calls of the source fail now and then, and may be repeated
+	failed atomic.Int64
+	calls  atomic.Int64 // calls of functions until one panics; 0: none does
 
 	next int  // the value that comes next
 	over bool // the end has come
@@ -146,11 +149,13 @@ func holding[T any](srcs ...*chanio.Source[T]) *chanio.Source[*chanio.Source[T]]
 
 // build makes the pipeline and what disturbs it.
 func (m *model) build() {
-	ctx, stop := context.WithCancel(m.Context())
-	m.stop = stop
+	ctx, stop := context.WithCancelCause(m.Context())
+	cause := m.cause()
+	m.stop = func() { stop(cause) }
 	m.n, m.owned = m.IntN(40), m.IntN(2) == 0
 	m.ends = []error{io.EOF, io.EOF, errBoom}[m.IntN(3)]
 	choice := stages
+	m.flaky = m.IntN(4) == 0
 	m.s = m.source()
 	if m.owned {
 		choice = careful[:len(careful):len(careful)]
@@ -160,19 +165,52 @@ func (m *model) build() {
 		if m.owned && st.name == "Window" {
 			continue // its values are cut out of the owner's hands by the Map behind it
 		}
+		if m.flaky && (st.goroutine || st.name == "Buffer" || st.name == "BufferBy" || st.name == "Merge") {
+			continue // an error of one call is the end for a goroutine
+		}
 		m.path = append(m.path, st.name)
-		m.s = st.make(ctx, m.s, nothing)
+		m.s = st.make(ctx, m.s, m.called)
 	}
-	switch m.IntN(4) {
+	switch m.IntN(5) {
 	case 0:
 		m.path = append(m.path, "closed")
 		for range 2 {
 			m.later(func() { _ = m.s.Close() })
 		}
 	case 1:
-		m.path = append(m.path, "stopped")
-		m.later(stop)
+		m.path = append(m.path, fmt.Sprintf("stopped(%v)", cause))
+		m.later(m.stop)
+	case 2:
+		m.calls.Store(1 + m.Int64N(40))
+		m.path = append(m.path, fmt.Sprintf("panic(%d)", m.calls.Load()))
 	}
+}
+
+// cause is the cause of a ctx, which may look like an end, or like the error of another call.
+func (m *model) cause() error {
+	return []error{nil, errBoom, io.EOF, net.ErrClosed, fmt.Errorf("%w", io.EOF), kinds{io.EOF}, passing{}}[m.IntN(7)]
+}
+
+// passing is an error of one call.
+type passing struct{}
+
+func (passing) Error() string   { return "not now" }
+func (passing) Resumable() bool { return true }
+
+// called is the function of the stages.
+func (m *model) called(int) {
+	if m.calls.Load() > 0 && m.calls.Add(-1) == 0 {
+		m.cut.Store(true)
+		panic(errBoom)
+	}
+}
+
+// fails returns an error now and then.
+func (m *model) fails() error {
+	if n := m.sent.Load(); m.flaky && n%3 == 1 && m.failed.Swap(n) != n { // once before a value
+		return passing{}
+	}
+	return nil
 }
 
 // later calls f in a goroutine, after a while.
@@ -205,12 +243,19 @@ func (m *model) source() src {
 			to.Abort(m.ends)
 		}
 	}()
-	if !m.owned {
+	if !m.owned && !m.flaky {
 		return from
+	}
+	undelivered := func(int) { m.back.Add(1) }
+	if !m.owned {
+		undelivered = nil
 	}
 	up := from.Claim("a test")
 	return chanio.NewSource(chanio.SourceHooks[int]{
 		Next: func(ctx context.Context) (int, error) {
+			if err := m.fails(); err != nil {
+				return 0, err
+			}
 			v, err := up.Next(ctx)
 			if err == nil {
 				m.sent.Add(1)
@@ -218,6 +263,9 @@ func (m *model) source() src {
 			return v, err
 		},
 		TryNext: func() (int, bool, error) {
+			if err := m.fails(); err != nil {
+				return 0, false, err
+			}
 			v, ok, err := up.TryNext()
 			if ok {
 				m.sent.Add(1)
@@ -231,7 +279,7 @@ func (m *model) source() src {
 			return dst
 		},
 		Close:       up.Close,
-		Undelivered: func(int) { m.back.Add(1) }, KeepUntaken: true,
+		Undelivered: undelivered, KeepUntaken: m.owned,
 	})
 }
 
@@ -240,12 +288,14 @@ func (m *model) run() {
 	ways := []func(context.Context){m.recv, m.try, m.all, m.channel, m.unread, m.connect}
 	names := []string{"Recv", "TryRecv", "Values", "C", "Unread", "Connect"}
 	for !m.over {
-		ctx, cancel := context.WithTimeout(m.Context(), time.Duration(m.IntN(30))*time.Second/10)
+		ctx, cancel := context.WithTimeoutCause(m.Context(), time.Duration(m.IntN(30))*time.Second/10, m.cause())
 		way := m.IntN(len(ways))
 		m.path = append(m.path, names[way]+" at "+strconv.Itoa(m.next))
-		ways[way](ctx)
+		require.Less(m, len(m.path), 2000, "no progress")
+		m.guarded(func() { ways[way](ctx) })
 		cancel()
 	}
+	require.True(m, isDone(m.s.Done()))
 	if !m.cut.Load() {
 		require.Equal(m, m.n, m.next)
 	}
@@ -262,6 +312,19 @@ func (m *model) run() {
 	}
 }
 
+// guarded calls f, in which a function of a stage may panic.
+func (m *model) guarded(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			require.Equal(m, errBoom, v)
+			require.ErrorIs(m, m.s.Err(), errBoom)
+			var crash *chanio.PanicError
+			require.ErrorAs(m, m.s.Err(), &crash)
+		}
+	}()
+	f()
+}
+
 // got notes a value.
 func (m *model) got(v int) {
 	require.Equal(m, m.next, v)
@@ -271,7 +334,8 @@ func (m *model) got(v int) {
 // met notes how a call ended, and whether that was the end.
 func (m *model) met(ctx context.Context, err error) {
 	switch {
-	case err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()):
+	case err == nil || chanio.Resumable(ctx, err):
+		require.True(m, err == nil || ctx.Err() != nil || m.flaky, "%v", err)
 	case m.cut.Load():
 		m.over = true // with net.ErrClosed, the cause of the ctx of the stages, or what came before
 	default:
@@ -339,8 +403,17 @@ func (m *model) unread(ctx context.Context) {
 		m.met(ctx, err)
 		return
 	}
-	defer up.Release()
 	var taken []int
+	returned := false
+	defer func() {
+		for i := range taken {
+			up.Unread(taken[len(taken)-1-i])
+		}
+		if !returned { // a function has panicked
+			_ = up.Fail(ctx, chanio.Recovered(errBoom))
+		}
+		up.Release()
+	}()
 	for range m.IntN(3) {
 		v, err := up.Next(ctx)
 		if err != nil {
@@ -352,9 +425,7 @@ func (m *model) unread(ctx context.Context) {
 		require.Equal(m, m.next+len(taken), v)
 		taken = append(taken, v)
 	}
-	for i := range taken {
-		up.Unread(taken[len(taken)-1-i])
-	}
+	returned = true
 }
 
 // connect leads values to a Sink with little room, which may end.

@@ -17,10 +17,10 @@ func pump[T any](
 	var err error
 	m := newMover(up)
 	m.wanted = room
-	stop := context.AfterFunc(ctx, func() { end(chanio.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() { end(final(chanio.Cause(ctx))) })
 	defer func() {
 		stop()
-		end(err)
+		end(final(err))
 	}()
 	defer safely(&err, func() { _ = up.Close() }) // err is returned instead
 	defer safely(&err, m.giveBack)

@@ -128,7 +128,7 @@ func (r *retry[T]) failure(err error) error {
 		if err == io.EOF {
 			return io.ErrUnexpectedEOF // open failed; this is not a clean end
 		}
-		return err
+		return final(err)
 	}
 	pause := r.pause()
 	r.notSoon = time.Now().Add(pause)

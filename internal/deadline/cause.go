@@ -29,6 +29,21 @@ func Resumable(ctx context.Context, err error) bool {
 	return errors.As(err, &r) && r.Resumable()
 }
 
+// Final returns err for the end of a stream. If err says that it concerns only one call, perhaps of another stream, the
+// result says the opposite: a receiver that repeats such calls would never notice the end.
+func Final(err error) error {
+	var r interface{ Resumable() bool }
+	if errors.As(err, &r) && r.Resumable() {
+		return &final{err}
+	}
+	return err
+}
+
+type final struct{ error }
+
+func (e *final) Unwrap() error   { return e.error }
+func (e *final) Resumable() bool { return false }
+
 // isCause is errors.Is for a cause that may not be comparable. A cause that looks like the end of a stream does not
 // count.
 func isCause(err, cause error) bool {

@@ -155,6 +155,7 @@ func (e *End) BeginClose(why error) bool { return e.moveTo(isClosing, why) }
 func (e *End) Set(err error) bool { return e.moveTo(hasEnded, err) }
 
 func (e *End) moveTo(state int32, err error) bool {
+	err = failed(err)
 	e.mu.Lock()
 	was := e.state.Load()
 	if was >= state {
@@ -162,7 +163,7 @@ func (e *End) moveTo(state int32, err error) bool {
 		return false
 	}
 	if err != nil {
-		e.err = failed(err)
+		e.err = err
 	}
 	e.state.Store(state)
 	var waiting []func()
@@ -182,13 +183,13 @@ func (e *End) moveTo(state int32, err error) bool {
 	return true
 }
 
-// failed returns err or, if that is io.EOF, which would look like a clean end, io.ErrUnexpectedEOF. It calls no method of
-// err, because that may be a user's.
+// failed returns err as the error of a half, which is neither a clean end nor the error of one call. It may call methods
+// of err, which may be a user's, so the lock must not be held.
 func failed(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
-	return err
+	return deadline.Final(err)
 }
 
 // OnDone calls f in its own goroutine when Done is closed, like context.AfterFunc. stop removes f and reports whether

@@ -1,0 +1,29 @@
+package deadline_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/weir-go/weir/internal/deadline"
+)
+
+func TestFinal(t *testing.T) {
+	require.NoError(t, deadline.Final(nil))
+	for _, err := range []error{io.EOF, errTest, &deadline.Timeout{Text: "late"}} {
+		require.Same(t, err, deadline.Final(err))
+	}
+	for _, err := range []error{deadline.Exceeded, fmt.Errorf("wrapped: %w", deadline.Exceeded), errors.Join(errTest, deadline.Exceeded)} {
+		require.True(t, deadline.Resumable(bg, err))
+		last := deadline.Final(err)
+		require.False(t, deadline.Resumable(bg, last))
+		require.False(t, deadline.Resumable(bg, fmt.Errorf("wrapped: %w", last)))
+		require.ErrorIs(t, last, os.ErrDeadlineExceeded)
+		require.ErrorIs(t, last, err)
+		require.EqualError(t, last, err.Error())
+		require.Same(t, last, deadline.Final(last))
+	}
+}
