@@ -193,24 +193,18 @@ func (n *run) load(p []byte, v place) {
 
 // decode reads the numbers of a run.
 func (n *run) decode(r *Reader, v place) error {
-	if len(r.buf)-r.pos < n.width && !n.arrives(r) || !n.sound(r.buf[r.pos:]) {
-		return n.firstWrong(r)
+	if len(r.buf)-r.pos < n.width {
+		if r.need(n.width) != nil {
+			return n.firstWrong(r)
+		}
 	}
 	p := r.buf[r.pos:]
+	if !n.sound(p) {
+		return n.firstWrong(r)
+	}
 	r.pos += n.width
 	n.load(p, v)
 	return nil
-}
-
-// arrives waits for all bytes of a run, but for none after an invalid one: that is an error whatever follows.
-func (n *run) arrives(r *Reader) bool {
-	for i := range n.bools {
-		at := int(n.bools[i].at)
-		if p, err := r.Peek(at + 1); err != nil || p[at] > 1 {
-			return false
-		}
-	}
-	return r.need(n.width) == nil
 }
 
 // check24 rejects numbers of 24 bits that do not fit.
