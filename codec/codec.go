@@ -33,7 +33,7 @@ type split[T any] struct {
 }
 
 func splitOf[T any](c Codec[T]) split[T] {
-	b, _ := c.(BodyCodec[T])
+	b, _ := full(c).(BodyCodec[T])
 	return split[T]{c, b}
 }
 

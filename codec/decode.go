@@ -53,6 +53,7 @@ type decoder[T any] struct {
 	magic   *delimiters // of Resync, or nil
 	skipped func(n int64, err error)
 	debt    int64 // of Resync: bytes looked at without a find beyond those dropped
+	lost    loss  // of Resync
 }
 
 // source returns the values.
@@ -115,7 +116,7 @@ func (d *decoder[T]) settle() {
 func (d *decoder[T]) takeQuick(v *T) (ok bool) {
 	n := 0
 	switch {
-	case d.r.held != nil:
+	case d.r.held != nil || d.lost.err != nil:
 	case d.quick != nil:
 		n, ok = d.quick.decodeQuick(d.r.src.Buffered(), d.r.src, hidden(v))
 	case d.whole != nil:
@@ -140,8 +141,13 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 		return v, nil
 	}
 	for {
+		if d.lost.err != nil {
+			if err := d.skip(ctx); err != nil {
+				return *new(T), err
+			}
+		}
 		if err := d.r.begin(ctx); err != nil {
-			return v, d.up.Fail(ctx, err)
+			return *new(T), d.up.Fail(ctx, err)
 		}
 		err := frame(&d.r, d.c, d.quick, &v)
 		if err == nil {
@@ -150,9 +156,7 @@ func (d *decoder[T]) next(ctx context.Context) (v T, err error) {
 		if d.magic == nil || d.r.err != nil || asError(err) == nil {
 			return *new(T), d.fail(ctx, err)
 		}
-		if err := d.skip(ctx, err); err != nil {
-			return *new(T), err
-		}
+		d.lose(err)
 	}
 }
 
@@ -263,7 +267,7 @@ func (d *decoder[T]) await(ctx context.Context) error {
 		return errGone
 	}
 	d.settle()
-	if d.r.held != nil {
+	if d.r.held != nil || d.lost.err != nil {
 		return nil
 	}
 	err := d.r.begin(ctx)
@@ -297,7 +301,7 @@ func (d *decoder[T]) decodeAtHand(dst []T, own cloner) []T {
 		return dst
 	}
 	d.settle()
-	if d.r.held != nil {
+	if d.r.held != nil || d.lost.err != nil {
 		return dst
 	}
 	p := d.r.src.Buffered()

@@ -142,8 +142,7 @@ func (c *delimited[T]) decodeQuick(p []byte, own cloner, v *T) (n int, ok bool) 
 	return n + width, ok && used == body
 }
 
-func (c *delimited[T]) isQuick() bool   { return c.quick != nil }
-func (c *delimited[T]) callsUser() bool { return c.choose != nil || callsUser(c.quick) }
+func (c *delimited[T]) isQuick() bool { return c.quick != nil }
 
 // findEscaped is Reader.until where some bytes do not count: max bounds those that are left without the escapes.
 func (c *delimited[T]) findEscaped(r *Reader) (n, width int, escaped bool, err error) {

@@ -322,9 +322,9 @@ func TestARecordWithATailOfBytesIsWrittenWithoutCopyingIt(t *testing.T) {
 		codec.Record(id, codec.Field("body", func(x *v) *[]byte { return &x.Body }, codec.Prefixed(codec.Uint32, codec.Bytes))),
 		codec.Prefixed(codec.Uint32, codec.Record(id, codec.Field("body", func(x *v) *[]byte { return &x.Body }, codec.Bytes))),
 		codec.Limit(1<<20, codec.Map(codec.Record(id, codec.Field("body", func(x *v) *[]byte { return &x.Body }, codec.Bytes)), unchanged[v], unchanged[v])),
-		codec.Codec[v](codec.NewSwitchable(codec.Header(codec.Uint8, func(uint8) codec.Codec[v] {
+		codec.Limit(1<<20, codec.Codec[v](codec.NewSwitchable(codec.Header(codec.Uint8, func(uint8) codec.Codec[v] {
 			return codec.Record(id, codec.Field("body", func(x *v) *[]byte { return &x.Body }, codec.Bytes))
-		}, func(v) uint8 { return 1 }))),
+		}, func(v) uint8 { return 1 })))),
 	} {
 		head, tail, err := c.(codec.BodyCodec[v]).AppendHead(nil, v{7, body})
 		require.NoError(t, err)

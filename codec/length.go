@@ -87,6 +87,9 @@ func subtract(u uint64, adjust int) uint64 {
 	return math.MaxUint64
 }
 
+// callsUser reports whether the number may be of a codec of the user.
+func (l *Length) callsUser() bool { return l.op == 0 && !l.trust }
+
 // Max returns the most that can be counted.
 func (l *Length) Max() int { return l.max }
 

@@ -101,7 +101,6 @@ func (c as[B, A]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 }
 
 func (c as[B, A]) isQuick() bool     { return c.quick != nil }
-func (c as[B, A]) callsUser() bool   { return callsUser(c.quick) }
 func (c as[B, A]) Size() Size        { return SizeOf(c.c) }
 func (c as[B, A]) opensFor(v B) bool { return opens(c.c, *renamed[A](&v)) }
 func (c as[B, A]) renamed() any      { return underlying(c.c) }

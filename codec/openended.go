@@ -9,7 +9,7 @@ type opener[T any] interface{ opensFor(v T) bool }
 
 // opens reports whether v is an open-ended value of c. c may be nil.
 func opens[T any](c Codec[T], v T) bool {
-	if o, ok := c.(opener[T]); ok {
+	if o, ok := full(c).(opener[T]); ok {
 		return o.opensFor(v)
 	}
 	return SizeOf(c).Open

@@ -136,8 +136,7 @@ func (p *prefixed[T]) announced(b []byte) int {
 	return 0
 }
 
-func (p *prefixed[T]) isQuick() bool   { return p.quick != nil }
-func (p *prefixed[T]) callsUser() bool { return callsUser(p.quick) }
+func (p *prefixed[T]) isQuick() bool { return p.quick != nil }
 
 func (p *prefixed[T]) Size() Size {
 	body := SizeOf(p.body.Codec)

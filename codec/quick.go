@@ -145,10 +145,14 @@ func (m mapped[A, B]) decodeQuick(p []byte, own cloner, v *B) (n int, ok bool) {
 	return n, err == nil
 }
 
-func (integer[T]) callsUser() bool   { return false }
-func (bytesCodec) callsUser() bool   { return false }
-func (textCodec) callsUser() bool    { return false }
-func (quickLines) callsUser() bool   { return false }
-func (c record[T]) callsUser() bool  { return c.program.user }
-func (mapped[A, B]) callsUser() bool { return true }
+func (integer[T]) callsUser() bool      { return false }
+func (bytesCodec) callsUser() bool      { return false }
+func (textCodec) callsUser() bool       { return false }
+func (quickLines) callsUser() bool      { return false }
+func (mapped[A, B]) callsUser() bool    { return true }
+func (c as[B, A]) callsUser() bool      { return callsUser(c.quick) }
+func (c record[T]) callsUser() bool     { return c.program.user }
+func (p *prefixed[T]) callsUser() bool  { return p.length.callsUser() || callsUser(p.quick) }
+func (c *delimited[T]) callsUser() bool { return c.choose != nil || callsUser(c.quick) }
+
 func (m mapped[A, B]) isQuick() bool { return m.quick != nil }

@@ -30,6 +30,9 @@ func (r *Reader) Uint8() (uint8, error) {
 func (r *Reader) Bool() (bool, error) {
 	p, err := r.fixed(1)
 	if p[0] > 1 {
+		if _, cut := r.err.(*Error); cut {
+			r.err = nil // what is missing behind an invalid byte does not matter
+		}
 		return false, r.Fail(r.Offset()-1, because(ErrMalformed, "invalid bool %d, want 0 or 1", p[0]))
 	}
 	return p[0] == 1, err

@@ -34,24 +34,37 @@ const (
 	debtShare = 8
 )
 
-// skip drops bytes up to the next magic after the first byte of the frame that err is about.
-func (d *decoder[T]) skip(ctx context.Context, err error) error {
+// loss is what Resync knows of the bytes that it is dropping.
+type loss struct {
+	err     error // why, or nil if it is dropping none
+	from    int   // how many of the next bytes cannot be the start of a frame
+	dropped int64
+}
+
+// lose starts a skip: what follows is not the frame that err is about.
+func (d *decoder[T]) lose(err error) {
 	r := &d.r
 	looked := max(r.skew+r.pos, r.reach) // by the decoder
 	if r.held != nil {
 		r.flatten() // a large body is searched as well
 	}
 	d.debt += int64(looked)
-	from := 1
+	d.lost = loss{err: err, from: 1}
 	if d.debt > maxDebt {
-		from = max(looked, 1)
+		d.lost.from = max(looked, 1)
 	}
-	dropped := int64(0)
+}
+
+// skip drops bytes up to the next magic after the first byte of the frame that was lost. If ctx ends, the next call goes
+// on where it was.
+func (d *decoder[T]) skip(ctx context.Context) error {
+	r, lost := &d.r, &d.lost
 	for {
 		r.rewind()
-		at, width := d.magic.find(r.buf, min(from, r.have), false)
-		dropped += int64(at)
-		from -= min(from, at)
+		r.ctx = ctx
+		at, width := d.magic.find(r.buf, min(lost.from, r.have), false)
+		lost.dropped += int64(at)
+		lost.from -= min(lost.from, at)
 		r.src.Discard(at)
 		r.start += int64(at)
 		if width == 0 {
@@ -60,16 +73,21 @@ func (d *decoder[T]) skip(ctx context.Context, err error) error {
 				continue
 			}
 			if end != io.EOF || len(r.src.Buffered()) == 0 {
-				d.dropped(dropped, err)
+				if !chanio.Resumable(ctx, end) {
+					d.found()
+				}
 				return d.up.Fail(ctx, end)
 			}
 		}
-		d.dropped(dropped, err) // up to a magic, or to the start of one at the end of the stream
+		d.found() // a magic, or the start of one at the end of the stream
 		return nil
 	}
 }
 
-func (d *decoder[T]) dropped(n int64, err error) {
-	d.debt = max(d.debt-debtShare*n, 0)
-	d.skipped(n, err)
+// found ends a skip.
+func (d *decoder[T]) found() {
+	lost := d.lost
+	d.lost = loss{}
+	d.debt = max(d.debt-debtShare*lost.dropped, 0)
+	d.skipped(lost.dropped, lost.err)
 }

@@ -29,11 +29,6 @@ func (b *Switchable[T]) Set(c Codec[T]) {
 // Append calls Append of the current codec.
 func (b *Switchable[T]) Append(dst []byte, v T) ([]byte, error) { return b.c.Append(dst, v) }
 
-// AppendHead calls AppendHead of the current codec.
-func (b *Switchable[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
-	return appendHead(b.c, dst, v)
-}
-
 // Decode calls Decode of the current codec.
 func (b *Switchable[T]) Decode(r *Reader) (T, error) { return b.c.Decode(r) }
 
@@ -42,4 +37,20 @@ func (b *Switchable[T]) Size() Size {
 	return Size{Max: Unbounded, Open: b.open, varies: !b.open}
 }
 
-func (b *Switchable[T]) opensFor(v T) bool { return opens(b.c, v) }
+// switched is a Switchable with the methods that Switchable must not have: a type of the user that embeds it and has its
+// own Append and Decode would inherit them, and they would be called instead.
+type switched[T any] struct{ *Switchable[T] }
+
+func (s switched[T]) AppendHead(dst []byte, v T) (head, body []byte, err error) {
+	return appendHead(s.c, dst, v)
+}
+
+func (s switched[T]) opensFor(v T) bool { return opens(s.c, v) }
+
+// full returns c with all methods that it has for this package.
+func full[T any](c Codec[T]) Codec[T] {
+	if s, ok := c.(*Switchable[T]); ok {
+		return switched[T]{s}
+	}
+	return c
+}
