@@ -25,15 +25,25 @@ func Resumable(ctx context.Context, err error) bool {
 	if ctx.Err() != nil && (errors.Is(err, ctx.Err()) || isCause(err, context.Cause(ctx))) {
 		return true
 	}
+	return isOfCall(err)
+}
+
+// isOfCall reports whether err is marked as an error that concerns only one call.
+func isOfCall(err error) bool {
 	var r interface{ Resumable() bool }
 	return errors.As(err, &r) && r.Resumable()
 }
 
 // Final returns err for the end of a stream. If err says that it concerns only one call, perhaps of another stream, the
-// result says the opposite: a receiver that repeats such calls would never notice the end.
-func Final(err error) error {
-	var r interface{ Resumable() bool }
-	if errors.As(err, &r) && r.Resumable() {
+// result says the opposite: a receiver that repeats such calls would never notice the end. An error of the user with a
+// method that panics says nothing.
+func Final(err error) (last error) {
+	defer func() {
+		if recover() != nil {
+			last = err
+		}
+	}()
+	if isOfCall(err) {
 		return &final{err}
 	}
 	return err
