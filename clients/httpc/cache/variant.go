@@ -189,6 +189,14 @@ func (p *page) match(r *http.Request) *variant {
 	return best
 }
 
+// supersedes reports whether p has a response that was requested after v and replaces it. If the clock was set back, a
+// response from the future does not.
+func (p *page) supersedes(v *variant) bool {
+	return slices.ContainsFunc(p.Variants, func(old *variant) bool {
+		return old.ID == v.ID && old.Requested.After(v.Requested) && !old.Requested.After(time.Now())
+	})
+}
+
 // remove removes a variant.
 func (p *page) remove(id string) {
 	p.Variants = slices.DeleteFunc(p.Variants, func(v *variant) bool { return v.ID == id })
