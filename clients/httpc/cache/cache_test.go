@@ -480,6 +480,10 @@ func TestInvalidationsThatAreRememberedAreBounded(t *testing.T) {
 	require.LessOrEqual(t, len(c.since), maxSince)
 	require.True(t, c.invalidated("first", before))
 	require.False(t, c.invalidated("first", c.now()))
+
+	before = c.now()
+	c.invalidate(t.Context(), "another")
+	require.False(t, c.invalidated("first", before), "the others are not affected")
 }
 
 // TestHead checks that HEAD is answered with a fresh response to GET, and otherwise updates or drops it (RFC 9111
