@@ -186,7 +186,7 @@ func TestMultipartIsReadByTheStandardLibrary(t *testing.T) {
 	require.EqualValues(t, lengths[0], sent.Load())
 	require.EqualValues(t, -1, lengths[2])
 
-	for _, bad := range []Part{{}, {Name: "a\x00"}, {Name: "a", Header: http.Header{"A b": {"c"}}}, {Name: "a", Header: http.Header{"X": {"a\r\nb"}}}} {
+	for _, bad := range []Part{{}, {Name: "a\x00"}, {Name: "a\x01"}, {Name: "a", FileName: "a\x7f"}, {Name: "a", Header: http.Header{"A b": {"c"}}}, {Name: "a", Header: http.Header{"X": {"a\r\nb"}}}} {
 		_, err := c.Post(t.Context(), base, Multipart(bad))
 		require.Error(t, err)
 	}

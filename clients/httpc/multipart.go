@@ -70,18 +70,19 @@ func Multipart(parts ...Part) Body {
 
 // head returns the bytes before the body of a part.
 func (p Part) head(boundary string, first bool) ([]byte, error) {
+	disposition := `form-data; name="` + escapeName(p.Name) + `"`
+	if p.FileName != "" {
+		disposition += `; filename="` + escapeName(p.FileName) + `"`
+	}
+	if p.Name == "" || !http1.ValidValue(disposition) {
+		return nil, invalid("a part without a name, or with a control character in one")
+	}
 	var b []byte
 	if !first {
 		b = append(b, "\r\n"...)
 	}
-	b = append(b, "--"+boundary+"\r\nContent-Disposition: form-data; name=\""+escapeName(p.Name)+`"`...)
-	if p.FileName != "" {
-		b = append(b, `; filename="`+escapeName(p.FileName)+`"`...)
-	}
-	b = append(b, "\r\n"...)
-	if p.Name == "" || strings.ContainsRune(p.Name+p.FileName, 0) {
-		return nil, invalid("a part without a name, or with a zero byte in one")
-	}
+	b = append(b, "--"+boundary+"\r\n"...)
+	b = http1.AppendField(b, "Content-Disposition", disposition)
 	if !http1.ValidValue(p.Body.contentType) {
 		return nil, invalid("invalid Content-Type %q of part %q", p.Body.contentType, p.Name)
 	}

@@ -161,6 +161,7 @@ func TestOnlyIfCachedFindsNothing(t *testing.T) {
 	inBubble(t, []answer{{}}, func(t *testing.T, b *bench) {
 		resp, _ := b.get("cache-control", "only-if-cached")
 		require.Equal(t, 504, resp.StatusCode)
+		require.Equal(t, missed, resp.Header.Get("Cache-Status"))
 		require.Zero(t, b.asked())
 	})
 }
