@@ -186,7 +186,7 @@ func TestMultipartIsReadByTheStandardLibrary(t *testing.T) {
 	require.EqualValues(t, lengths[0], sent.Load())
 	require.EqualValues(t, -1, lengths[2])
 
-	for _, bad := range []Part{{}, {Name: "a\x00"}, {Name: "a", Header: http.Header{"A b": {"c"}}}, {Name: "a", Header: http.Header{"X": {"a\r\nb"}}}} {
+	for _, bad := range []Part{{}, {Name: "a\x00"}, {Name: "a\x01"}, {Name: "a", FileName: "a\x7f"}, {Name: "a", Header: http.Header{"A b": {"c"}}}, {Name: "a", Header: http.Header{"X": {"a\r\nb"}}}} {
 		_, err := c.Post(t.Context(), base, Multipart(bad))
 		require.Error(t, err)
 	}
@@ -580,10 +580,11 @@ func TestTimingTellsThePhases(t *testing.T) {
 func TestDumpAndCurlHideSecrets(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "set", Value: "secret3"})
+		w.Header().Set("Location", "http://a:secret5@b/c")
 		echo(w, r)
 	})
 	r := &Request{
-		URL: strings.Replace(base, "http://", "http://me:secret1@", 1) + "/it's", Header: http.Header{"X-Key": {"secret4"}, "X-Plain": {"it's"}},
+		URL: strings.Replace(base, "http://", "http://me:secret1@", 1) + "/it's", Header: http.Header{"X-Key": {"secret4"}, "X-Plain": {"it's"}, "Referer": {"http://a:secret6@b/c"}},
 		Cookies: []*http.Cookie{{Name: "a", Value: "secret2"}}, Body: Text("it's $HOME\n"),
 	}
 	for _, show := range []bool{false, true} {
@@ -601,6 +602,7 @@ func TestDumpAndCurlHideSecrets(t *testing.T) {
 			require.Contains(t, all, part)
 		}
 		require.Equal(t, show, strings.Contains(all, "secret"), all)
+		require.Equal(t, 3, strings.Count(all, "@b/c"), all)
 	}
 	_, err := newClient(t, nil).Get(t.Context(), "http://me:secret@127.0.0.1:1/")
 	require.Error(t, err)

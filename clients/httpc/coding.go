@@ -3,6 +3,7 @@ package httpc
 import (
 	"bufio"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -95,8 +96,23 @@ type decoded struct {
 // newDecoded returns the decoded form of below.
 func newDecoded(coding Coding, below io.ReadCloser) *decoded {
 	d := &decoded{coding: coding}
-	d.Init(below, unpack.Config{Open: d.open, MaxRatio: ratioMax, TooLarge: errRatio})
+	d.Init(below, unpack.Config{Open: d.open, Judge: d.judge, MaxRatio: ratioMax, TooLarge: errRatio})
 	return d
+}
+
+var errBehind = errors.New("httpc: a body continues after the end of its content coding")
+
+// judge reads the body to its end, where the trailers are, when its decoder has ended. Many decoders stop there, and
+// the body may be cut.
+func (d *decoded) judge(err error, opened bool) error {
+	if err != io.EOF || !opened {
+		return err
+	}
+	more, err := d.Rest()
+	if more {
+		return errBehind
+	}
+	return err
 }
 
 func (d *decoded) open(r io.Reader) (io.Reader, error) { return d.coding.NewReader(r) }

@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -246,6 +247,58 @@ func TestCodingsThatWereNotAskedForStay(t *testing.T) {
 				require.Equal(t, k.want, got)
 				require.Equal(t, []string{"gzip"}, resp.ContentEncoding)
 			})
+		})
+	}
+}
+
+// dotted is a Coding whose decoder ends at a dot, before the end of the body.
+type dotted struct{}
+
+func (dotted) Name() string { return "dotted" }
+
+func (dotted) NewReader(r io.Reader) (io.ReadCloser, error) {
+	return io.NopCloser(&toDot{r: r}), nil
+}
+
+type toDot struct {
+	r   io.Reader
+	end bool
+}
+
+func (d *toDot) Read(p []byte) (int, error) {
+	if d.end || len(p) == 0 {
+		return 0, io.EOF
+	}
+	_, err := io.ReadFull(d.r, p[:1])
+	if err != nil || p[0] == '.' {
+		d.end = err == nil
+		return 0, cmp.Or(err, io.EOF)
+	}
+	return 1, nil
+}
+
+// TestBodyGoesOnWhereItsDecoderStops checks that the end of the decoder is not taken for that of the body, where the
+// trailers are.
+func TestBodyGoesOnWhereItsDecoderStops(t *testing.T) {
+	for name, k := range map[string]struct {
+		rest string
+		err  error
+	}{
+		"whole":    {"2\r\na.\r\n0\r\nX-T: 1\r\n\r\n", nil},
+		"cut":      {"2\r\na.\r\n", io.ErrUnexpectedEOF},
+		"followed": {"3\r\na.b\r\n0\r\nX-T: 1\r\n\r\n", errBehind},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := raw(t, saysOnce("HTTP/1.1 200 OK\r\nContent-Encoding: dotted\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"+k.rest))
+			c := newClient(t, &Config{Codings: []Coding{dotted{}}})
+			resp, err := c.Get(t.Context(), s.url)
+			require.NoError(t, err)
+			text, err := resp.Text(t.Context())
+			require.ErrorIs(t, err, k.err)
+			if k.err == nil {
+				require.Equal(t, "a", text)
+				require.Equal(t, "1", resp.Trailer().Get("X-T"))
+			}
 		})
 	}
 }

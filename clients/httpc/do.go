@@ -218,14 +218,14 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 			closeBody(hr)
 			return nil, err
 		}
-	}
-	if auth != nil {
-		hr = hr.WithContext(withoutCall(hr.Context()))
-		if err := auth.Authorize(hr); err != nil {
-			closeBody(hr)
-			return nil, err
+		if auth != nil {
+			shown := hr.WithContext(withoutCall(ctx))
+			if err := auth.Authorize(shown); err != nil {
+				closeBody(hr)
+				return nil, err
+			}
+			hr = shown.WithContext(ctx)
 		}
-		hr = hr.WithContext(context.WithValue(hr.Context(), callKey{}, x))
 	}
 	x.undid(nil)
 	resp, err := x.c.rt.RoundTrip(hr)

@@ -21,12 +21,28 @@ func (cfg *Config) redacted(h http.Header) http.Header {
 		return h
 	}
 	shown := maps.Clone(h)
-	for name := range shown {
-		if cfg.isSecret(name) {
+	for name, values := range shown {
+		switch {
+		case cfg.isSecret(name):
 			shown[name] = []string{"xxxxx"}
+		case slices.Contains(urlFields, http.CanonicalHeaderKey(name)):
+			shown[name] = redactedURLs(values)
 		}
 	}
 	return shown
+}
+
+// urlFields are the fields that are a URL, which may contain a password.
+var urlFields = []string{"Content-Location", "Location", "Referer"}
+
+func redactedURLs(values []string) []string {
+	values = slices.Clone(values)
+	for i, v := range values {
+		if u, err := url.Parse(v); err == nil && u.User != nil {
+			values[i] = redactedURL(u)
+		}
+	}
+	return values
 }
 
 // isSecret reports whether the values of a field are hidden.

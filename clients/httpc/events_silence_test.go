@@ -65,3 +65,21 @@ func TestCommentsEndTheSilence(t *testing.T) {
 	})
 	require.Equal(t, 1, asked)
 }
+
+// TestRetryOfZeroIsHeeded: 0 is a reconnection time, not none.
+func TestRetryOfZeroIsHeeded(t *testing.T) {
+	eventBubble(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, "retry: 0\ndata: a\n\n")
+	}, func(t *testing.T, c *Client) {
+		events, err := c.Events(t.Context(), "http://server/", nil)
+		require.NoError(t, err)
+		_, err = events.Recv(t.Context())
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = events.Recv(t.Context())
+		require.NoError(t, err)
+		require.LessOrEqual(t, time.Since(start), leastRetry)
+		require.NoError(t, events.Close())
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"time"
 
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/internal/http2"
@@ -48,6 +49,8 @@ type exchange struct {
 	reused   bool // the connection existed before, perhaps for another host
 	acted    bool // a server may have acted on any of its attempts
 	unfit    bool // its body does not match its length, or fails
+
+	waited time.Duration // for connections, in all attempts, if there is a PoolTimeout
 
 	sender *sender       // of the body in this attempt, or nil
 	stream *http2.Stream // of this attempt over HTTP/2

@@ -70,17 +70,21 @@ func Multipart(parts ...Part) Body {
 
 // head returns the bytes before the body of a part.
 func (p Part) head(boundary string, first bool) ([]byte, error) {
+	disposition := `form-data; name="` + escapeName(p.Name) + `"`
+	if p.FileName != "" {
+		disposition += `; filename="` + escapeName(p.FileName) + `"`
+	}
+	if p.Name == "" || !http1.ValidValue(disposition) {
+		return nil, invalid("a part without a name, or with a control character in one")
+	}
 	var b []byte
 	if !first {
 		b = append(b, "\r\n"...)
 	}
-	b = append(b, "--"+boundary+"\r\nContent-Disposition: form-data; name=\""+escapeName(p.Name)+`"`...)
-	if p.FileName != "" {
-		b = append(b, `; filename="`+escapeName(p.FileName)+`"`...)
-	}
-	b = append(b, "\r\n"...)
-	if p.Name == "" || strings.ContainsRune(p.Name+p.FileName, 0) {
-		return nil, invalid("a part without a name, or with a zero byte in one")
+	b = append(b, "--"+boundary+"\r\n"...)
+	b = http1.AppendField(b, "Content-Disposition", disposition)
+	if !http1.ValidValue(p.Body.contentType) {
+		return nil, invalid("invalid Content-Type %q of part %q", p.Body.contentType, p.Name)
 	}
 	isType := func(name string) bool { return strings.EqualFold(name, "Content-Type") }
 	if p.Body.contentType != "" && !slices.ContainsFunc(sortedKeys(p.Header), isType) {
@@ -109,6 +113,7 @@ type multipartReader struct {
 	heads [][]byte
 	at    int // the next item: heads[at/2], or parts[at/2].Body if odd
 	now   io.ReadCloser
+	left  int64 // of now; negative if its length is unknown
 
 	mu      sync.Mutex // guards stopped, and now against interrupt
 	stopped bool
@@ -124,7 +129,15 @@ func (m *multipartReader) Read(p []byte) (int, error) {
 			m.set(r)
 		}
 		n, err := m.now.Read(p)
+		if m.left >= 0 {
+			if m.left -= int64(n); m.left < 0 {
+				return 0, http1.ErrBodyTooLong
+			}
+		}
 		if err == io.EOF {
+			if m.left > 0 { // the next boundary would make the part look complete
+				return n, http1.ErrBodyTooShort
+			}
 			err = m.now.Close()
 			m.set(nil)
 		}
@@ -161,8 +174,10 @@ func (m *multipartReader) next() (io.ReadCloser, error) {
 	}
 	m.at++
 	if i%2 == 0 {
+		m.left = int64(len(m.heads[i/2]))
 		return newBytesBody(m.heads[i/2]), nil
 	}
+	m.left = m.parts[i/2].Body.length
 	return m.parts[i/2].Body.reader(m.ctx)
 }
 

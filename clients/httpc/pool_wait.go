@@ -12,8 +12,9 @@ import (
 func (p *pool) wait(x *exchange, w *waiter, place *list.Element) (carrier, error) {
 	var late <-chan time.Time
 	if d := p.t.cfg.PoolTimeout; d > 0 {
-		timer := time.NewTimer(d)
+		timer := time.NewTimer(d - x.waited)
 		defer timer.Stop()
+		defer func() { x.waited += time.Since(w.since) }()
 		late = timer.C
 	}
 	var err error

@@ -40,6 +40,8 @@ var facts = map[string]struct {
 	"mark of a later event":        {"data: a\n\n\ufeffdata: b\n\n", []sse.Event{{Data: "a"}}, "", 0},
 	"retry":                        {"retry: 1500\ndata: a\n\n", []sse.Event{{Data: "a", Retry: 1500 * time.Millisecond}}, "", 1500 * time.Millisecond},
 	"retry alone":                  {"retry: 7\n\n", nil, "", 7 * time.Millisecond},
+	"retry of zero":                {"retry: 0\n\n", nil, "", 1},
+	"retry of zero, cut":           {"retry: 0\n", nil, "", 1},
 	"retry that is no number":      {"retry: 1x\nretry: -1\nretry: +1\nretry: 1.5\nretry:\nretry\ndata: a\n\n", []sse.Event{{Data: "a"}}, "", 0},
 	"what the end cuts is dropped": {"data: a\n\ndata: b\n", []sse.Event{{Data: "a"}}, "", 0},
 	"within a line too":            {"data: a\n\ndata: b", []sse.Event{{Data: "a"}}, "", 0},

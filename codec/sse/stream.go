@@ -26,7 +26,8 @@ func (s *State) LastID() string {
 	return s.lastID
 }
 
-// Retry returns how long the server asks clients to wait before they reconnect, or 0.
+// Retry returns how long the server asks clients to wait before they reconnect, or 0 if it does not. It returns 1 ns if
+// the server asks for no wait.
 func (s *State) Retry() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +49,7 @@ func (s *State) take(b *block) {
 		s.lastID = b.ID
 	}
 	if b.hasRetry {
-		s.retry = b.Retry
+		s.retry = max(b.Retry, 1)
 	}
 	b.ID = s.lastID
 }
@@ -56,7 +57,7 @@ func (s *State) take(b *block) {
 func (s *State) setRetry(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.retry = d
+	s.retry = max(d, 1)
 }
 
 // StreamConfig configures [Decode]. A nil *StreamConfig and the zero value use the defaults.

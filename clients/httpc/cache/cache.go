@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // Config configures a [Cache]. nil and the zero value use the defaults.
@@ -99,7 +100,7 @@ func (c *Cache) save(ctx context.Context, p *page) {
 	c.call("Put", func() error { return c.store.Put(ctx, key, text) })
 }
 
-// put stores a response, unless its URL has been invalidated since epoch.
+// put stores a response, unless its URL has been invalidated since epoch, or a response requested later is stored.
 func (c *Cache) put(ctx context.Context, url string, v *variant, body []byte, epoch uint64) {
 	if c.invalidated(url, epoch) {
 		return
@@ -107,6 +108,9 @@ func (c *Cache) put(ctx context.Context, url string, v *variant, body []byte, ep
 	p := c.load(ctx, url)
 	if p == nil {
 		p = &page{URL: url}
+	}
+	if p.supersedes(v) {
+		return
 	}
 	p.remove(v.ID)
 	p.Variants = append(p.Variants, v)
@@ -117,6 +121,22 @@ func (c *Cache) put(ctx context.Context, url string, v *variant, body []byte, ep
 		}
 	}
 	c.saveSince(ctx, p, epoch)
+}
+
+// refresh stores the header of v in place of that of the response received at since, unless that has been replaced or
+// dropped, or its URL has been invalidated since epoch. It keeps the other variants as they are now.
+func (c *Cache) refresh(ctx context.Context, url string, v *variant, since time.Time, epoch uint64) {
+	p := c.load(ctx, url)
+	if p == nil {
+		return
+	}
+	for i, old := range p.Variants {
+		if old.ID == v.ID && old.Received.Equal(since) {
+			p.Variants[i] = v
+			c.saveSince(ctx, p, epoch)
+			return
+		}
+	}
 }
 
 // drop forgets one variant.

@@ -161,6 +161,7 @@ func TestOnlyIfCachedFindsNothing(t *testing.T) {
 	inBubble(t, []answer{{}}, func(t *testing.T, b *bench) {
 		resp, _ := b.get("cache-control", "only-if-cached")
 		require.Equal(t, 504, resp.StatusCode)
+		require.Equal(t, missed, resp.Header.Get("Cache-Status"))
 		require.Zero(t, b.asked())
 	})
 }
@@ -480,6 +481,10 @@ func TestInvalidationsThatAreRememberedAreBounded(t *testing.T) {
 	require.LessOrEqual(t, len(c.since), maxSince)
 	require.True(t, c.invalidated("first", before))
 	require.False(t, c.invalidated("first", c.now()))
+
+	before = c.now()
+	c.invalidate(t.Context(), "another")
+	require.False(t, c.invalidated("first", before), "the others are not affected")
 }
 
 // TestHead checks that HEAD is answered with a fresh response to GET, and otherwise updates or drops it (RFC 9111

@@ -68,11 +68,13 @@ func (v *variant) validating(r *http.Request) *http.Request {
 	return r
 }
 
-// isOf reports whether a 304 with header h refers to v: RFC 9111 4.3.4.
+// isOf reports whether a 304 with header h refers to v, by its entity tag, otherwise by its Last-Modified. One that has
+// neither does: RFC 9111 4.3.4.
 func (v *variant) isOf(h http.Header) bool {
-	tag := h.Get("Etag")
-	if tag == "" || strings.HasPrefix(tag, "W/") {
-		return true
+	own, tag := v.Header.Get("Etag"), h.Get("Etag")
+	if tag != "" && (own != "" || !strings.HasPrefix(tag, "W/")) {
+		return strings.TrimPrefix(own, "W/") == strings.TrimPrefix(tag, "W/")
 	}
-	return strings.TrimPrefix(v.Header.Get("Etag"), "W/") == tag
+	had, changed := v.Header.Get("Last-Modified"), h.Get("Last-Modified")
+	return had == "" || changed == "" || had == changed
 }

@@ -37,6 +37,8 @@ func storable(asks directives, status int, h http.Header) bool {
 		return false
 	case variesByAll(h):
 		return false // no request would match
+	case says.has("no-cache") && says["no-cache"] == "" && h.Get("Etag") == "" && h.Get("Last-Modified") == "":
+		return false // it could not be validated, and a stream of events would be kept up to MaxBody
 	}
 	return says.has("max-age") || says.has("public") || says.has("private") || len(h["Expires"]) > 0 || cacheable[status]
 }

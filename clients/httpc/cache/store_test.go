@@ -162,3 +162,25 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestResponseThatCouldNeverBeUsedIsNotStored covers streams of events, which usually are no-cache.
+func TestResponseThatCouldNeverBeUsedIsNotStored(t *testing.T) {
+	for name, k := range map[string]struct {
+		header fields
+		stored bool
+	}{
+		"no-cache":                  {fields{"cache-control": "no-cache"}, false},
+		"no-cache, with lifetime":   {fields{"cache-control": "no-cache, max-age=100"}, false},
+		"no-cache of a field":       {fields{"cache-control": `no-cache="a", max-age=100`}, true},
+		"no-cache, with ETag":       {fields{"cache-control": "no-cache", "etag": `"1"`}, true},
+		"no-cache, with a date":     {fields{"cache-control": "no-cache", "last-modified": "ago 1h"}, true},
+		"no lifetime, no validator": {nil, true}, // it can answer a request with max-stale
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := NewMemory(1 << 20)
+			b := newBench(t, m, nil, answer{header: k.header, body: "hello"})
+			b.get()
+			require.Equal(t, k.stored, m.Len() > 0)
+		})
+	}
+}

@@ -67,9 +67,8 @@ type lookup struct {
 	asks directives
 	url  string
 
-	epoch uint64 // before page was loaded
+	epoch uint64 // before v was loaded
 
-	page *page
 	v    *variant // the variant that answers r, or nil
 	body []byte   // of v
 }
@@ -77,8 +76,8 @@ type lookup struct {
 // answer answers with the stored response or asks the server.
 func (l *lookup) answer() (*http.Response, error) {
 	c := l.t.c
-	if l.page = c.load(l.ctx, l.url); l.page != nil {
-		l.v = l.page.match(l.r)
+	if p := c.load(l.ctx, l.url); p != nil {
+		l.v = p.match(l.r)
 	}
 	if l.v != nil {
 		var whole bool
@@ -181,7 +180,7 @@ func end(resp *http.Response) {
 
 // freshen updates the stored response with the header of a 304, or drops it if it may not be stored any more.
 func (l *lookup) freshen(h http.Header, requested, received time.Time) {
-	old := l.v.ID
+	old, since := l.v.ID, l.v.Received
 	l.v.freshen(l.r, h, requested, received)
 	switch {
 	case !storable(l.asks, l.v.Status, l.v.Header):
@@ -190,7 +189,7 @@ func (l *lookup) freshen(h http.Header, requested, received time.Time) {
 		l.t.c.drop(l.ctx, l.url, old)
 		l.t.c.put(l.ctx, l.url, l.v, l.body, l.epoch)
 	default:
-		l.t.c.saveSince(l.ctx, l.page, l.epoch)
+		l.t.c.refresh(l.ctx, l.url, l.v, since, l.epoch)
 	}
 }
 

@@ -149,15 +149,16 @@ func (v *variant) freshen(r *http.Request, h http.Header, requested, received ti
 	}
 	maps.Copy(v.Header, news)
 	v.Requested, v.Received = requested, received
-	if len(news["Vary"]) > 0 { // v answers r, regardless of the first request
-		v.vary(r)
-	}
+	v.vary(r) // which v answers, regardless of the first request
 }
 
-// vary records which requests v answers: those with the same values as r in the fields of Vary. Its ID follows from
-// them, so a later response to such a request replaces v.
+// vary records which requests v answers: those with the same values as r in the fields of Vary. Those of an earlier Vary
+// still count, because a 304 may have a shorter one. Its ID follows from them, so a later response to such a request
+// replaces v.
 func (v *variant) vary(r *http.Request) {
-	v.Vary = map[string]string{}
+	if v.Vary == nil {
+		v.Vary = map[string]string{}
+	}
 	for _, name := range varyNames(v.Header) {
 		v.Vary[name] = said(r.Header, name)
 	}
@@ -187,6 +188,14 @@ func (p *page) match(r *http.Request) *variant {
 		}
 	}
 	return best
+}
+
+// supersedes reports whether p has a response that was requested after v and replaces it. If the clock was set back, a
+// response from the future does not.
+func (p *page) supersedes(v *variant) bool {
+	return slices.ContainsFunc(p.Variants, func(old *variant) bool {
+		return old.ID == v.ID && old.Requested.After(v.Requested) && !old.Requested.After(time.Now())
+	})
 }
 
 // remove removes a variant.

@@ -68,6 +68,9 @@ func (d *download) run(ctx context.Context) error {
 	}
 	defer f.Close()
 	d.resume()
+	if err := f.Truncate(d.size); err != nil { // it may be of a longer version
+		return err
+	}
 	parts := pipeline.MapConcurrent(ctx, chanio.FromSlice(d.missing()), d.parallel, func(ctx context.Context, p part) (part, error) {
 		return p, d.fetch(ctx, f, p)
 	})

@@ -27,6 +27,7 @@ type fileServer struct {
 	left    atomic.Int64
 	asked   atomic.Int64
 	etag    atomic.Value
+	size    atomic.Int64 // of content
 }
 
 func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -36,7 +37,7 @@ func (s *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("ETag", s.etag.Load().(string))
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.content))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.content[:s.size.Load()]))
 }
 
 func start(t *testing.T) (*fileServer, download, *bytes.Buffer) {
@@ -45,6 +46,7 @@ func start(t *testing.T) (*fileServer, download, *bytes.Buffer) {
 		s.content[i] = byte(rand.Uint32())
 	}
 	s.left.Store(1000)
+	s.size.Store(int64(len(s.content)))
 	s.etag.Store(`"one"`)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -100,7 +102,11 @@ func TestAnotherVersionBeginsAnew(t *testing.T) {
 	s.left.Store(1000)
 	s.asked.Store(0)
 	s.etag.Store(`"two"`)
+	s.size.Store(10_001)
 	require.NoError(t, again.run(t.Context()))
-	require.GreaterOrEqual(t, int(s.asked.Load()), 1+101)
-	require.LessOrEqual(t, int(s.asked.Load()), 1+101+d.parallel, "requests that the first run gave up may arrive late")
+	got, err := os.ReadFile(d.path)
+	require.NoError(t, err)
+	require.Equal(t, s.content[:10_001], got, "nothing is left of the longer version")
+	require.GreaterOrEqual(t, int(s.asked.Load()), 1+11)
+	require.LessOrEqual(t, int(s.asked.Load()), 1+11+d.parallel, "requests that the first run gave up may arrive late")
 }
