@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"runtime"
@@ -161,7 +162,7 @@ func (c *Conn) startDropping() {
 	if before != nil {
 		before.cancel()
 	}
-	go func() { // ends with the stream below, which finish and lowEnded see to
+	go func() { // ends with the stream below, which finish and bothEnded see to
 		if before != nil {
 			<-before.done
 		}
@@ -258,7 +259,7 @@ func (c *Conn) look() {
 	case answer:
 		c.startFinish()
 	case dead != nil:
-		c.Out.Abort(dead)
+		c.Out.Abort(cmp.Or(c.w.end.Err(), dead))
 	case ping:
 		c.w.tryControl(OpPing, nil) // any answer will do
 	}

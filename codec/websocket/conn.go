@@ -71,7 +71,7 @@ type queue struct {
 
 // farewell is what a connection needs to close.
 type farewell struct {
-	said    time.Duration // when a Close frame was sent; 0: none was
+	said    time.Duration // when a Close frame was sent, or Out failed; 0: neither
 	say     *CloseError   // what Out.Close is to send
 	status  *CloseError   // the peer's Close frame
 	heard   time.Duration // when that came, or nothing more could be read

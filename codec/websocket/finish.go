@@ -70,13 +70,18 @@ func (c *Conn) closeOut() error {
 		c.conn.Abort(err)
 		return err
 	}
+	c.outEnded()
+	return nil
+}
+
+// outEnded is called when nothing more will be sent. The connection ends when the peer has sent nothing for CloseTimeout.
+func (c *Conn) outEnded() {
 	c.mu.Lock()
 	c.outOver = true
 	c.byeLocked().said = now()
 	c.mu.Unlock()
 	c.maybeFinish()
 	c.rouse()
-	return nil
 }
 
 // sendClose sends the Close frame after everything that was accepted. It does nothing if one has been sent.
@@ -302,11 +307,26 @@ func (c *Conn) tellLater(frame []byte, entered bool) error {
 
 // lowEnded is called when nothing more can be sent on the connection below.
 func (c *Conn) lowEnded() {
-	if err := c.conn.Out.Err(); err != nil {
+	err := c.conn.Out.Err()
+	if err != nil {
 		c.w.end.Set(abnormal(err))
 	}
 	c.w.gate.cut()
 	c.w.forget()
+	if s := c.signals.Load(); s != nil {
+		s.pings.end()
+	}
+	c.cfg.Deflate.Abandon(c.cfg.Extension)
+	if err == nil {
+		c.bothEnded()
+		return
+	}
+	c.outEnded() // what has come can still be received
+	c.conn.In.OnDone(c.bothEnded)
+}
+
+// bothEnded is called when the connection below is about to be released.
+func (c *Conn) bothEnded() {
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
@@ -316,10 +336,6 @@ func (c *Conn) lowEnded() {
 	if a != nil {
 		a.cancel()
 	}
-	if s := c.signals.Load(); s != nil {
-		s.pings.end()
-	}
-	c.cfg.Deflate.Abandon(c.cfg.Extension)
 	c.undrain()
 	if c.detach != nil {
 		c.detach()
