@@ -38,8 +38,8 @@ type EventsConfig struct {
 	// MaxAttempts limits the consecutive attempts without an event. 0 means no limit.
 	MaxAttempts int
 
-	// Silence is how long a stream may be silent, without even a comment, before it counts as failed. 0 means no limit
-	// except Config.BodyTimeout, since servers need not send comments.
+	// Silence is how long a stream may be silent, without even a comment, before it counts as failed, and how long the
+	// body of a refusal may be. 0 means no limit except Config.BodyTimeout, since servers need not send comments.
 	Silence time.Duration
 
 	// OnError, if not nil, is called with each failure, and with io.EOF if the server has ended the stream, before the
@@ -264,6 +264,7 @@ var errNoMoreEvents = errors.New("httpc: Events: there are no more events")
 
 // accept checks a response.
 func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
+	resp.Body = e.body(resp)
 	switch {
 	case resp.Status == http.StatusNoContent:
 		_ = resp.Close()
@@ -290,7 +291,7 @@ func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 	default:
 	}
 	resp.call.unbind()
-	e.events = sse.Decode(e.body(resp), &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
+	e.events = sse.Decode(resp.Body, &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
 	return nil
 }
 

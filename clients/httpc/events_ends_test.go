@@ -151,3 +151,34 @@ func TestCtxBoundsARefusalOfEvents(t *testing.T) {
 	})
 	require.Equal(t, 3, asked)
 }
+
+// TestSilenceBoundsARefusalOfEvents has a server refuse the second request, with a body that does not arrive.
+func TestSilenceBoundsARefusalOfEvents(t *testing.T) {
+	asked := 0
+	eventBubble(t, func(w http.ResponseWriter, r *http.Request) {
+		switch asked++; asked {
+		case 2:
+			refuseSlowly(w)
+			<-r.Context().Done()
+		default:
+			oneEvent(w)
+		}
+	}, func(t *testing.T, c *Client) {
+		var errs []error
+		events, err := c.Events(t.Context(), "http://server/", &EventsConfig{
+			Backoff: atOnce, Silence: time.Minute, OnError: func(err error) { errs = append(errs, err) },
+		})
+		require.NoError(t, err)
+		_, err = events.Recv(t.Context())
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = events.Recv(t.Context())
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), 2*time.Minute)
+		require.Len(t, errs, 2, "the end of the first stream, and the refusal")
+		var refused *StatusError
+		require.ErrorAs(t, errs[1], &refused)
+		require.NoError(t, events.Close())
+	})
+	require.Equal(t, 3, asked)
+}
