@@ -179,8 +179,12 @@ func choose(all []suite.Group, s settings) (chosen []suite.Group, err error) {
 				kept = append(kept, c)
 			}
 		}
-		g.Contenders = kept
-		chosen = append(chosen, g)
+		if g.Contenders = kept; len(kept) > 0 {
+			chosen = append(chosen, g)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, errors.New("nothing matches -run and -only; -list names the groups, and with -full those that only -full measures")
 	}
 	return chosen, nil
 }

@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +70,38 @@ func TestSuiteLeavesAReport(t *testing.T) {
 }
 
 // Every threshold of the suite names contenders of its group; otherwise its verdict would always be "missing".
+// onPages finds the commands of the suite on pages, up to the end of a code span or a comment.
+var onPages = regexp.MustCompile("go run \\./bench((?: +-[^`\n#]*)?)")
+
+func TestCommandsOnThePagesMeasureSomething(t *testing.T) {
+	found := 0
+	for _, page := range []string{"README.md", "CONTRIBUTING.md", "bench/README.md", "docs/performance.md", "docs/codecs.md"} {
+		text, err := os.ReadFile(filepath.Join("..", page))
+		require.NoError(t, err)
+		for _, m := range onPages.FindAllStringSubmatch(string(text), -1) {
+			found++
+			s, err := parseSettings(strings.Fields(strings.ReplaceAll(m[1], "'", "")), io.Discard)
+			if errors.Is(err, flag.ErrHelp) {
+				continue
+			}
+			require.NoError(t, err, m[0])
+			_, err = choose(groups(&suite.Field{}, s.full), s)
+			require.NoError(t, err, m[0])
+		}
+	}
+	require.Greater(t, found, 10)
+}
+
+func TestNothingToMeasureIsAnError(t *testing.T) {
+	for _, args := range [][]string{{"-run", "no such group"}, {"-run", "^window$"}, {"-only", "no such contender"}} {
+		var said bytes.Buffer
+		dir := t.TempDir()
+		require.Equal(t, exitFailed, run(t.Context(), append(args, "-o", dir), io.Discard, &said), args)
+		require.Contains(t, said.String(), "nothing matches")
+		require.NoFileExists(t, filepath.Join(dir, "report.json"))
+	}
+}
+
 func TestBarsNameContendersOfTheirGroup(t *testing.T) {
 	names := map[string]bool{}
 	for _, g := range groups(&suite.Field{}, true) {

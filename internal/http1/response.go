@@ -87,7 +87,7 @@ func (h *ResponseHead) parse(p []byte) *Error {
 func (h *ResponseHead) startLine(p []byte) *Error {
 	const prefix = "HTTP/"
 	if n := min(len(p), len(prefix)); string(p[:n]) != prefix[:n] {
-		return errStatusLine
+		return errNotHTTP
 	}
 	end, next, err := h.line(p, h.limits.StartLine, errLineLong)
 	if err != nil || next == 0 {

@@ -169,6 +169,7 @@ func TestBytesThatStartNoResponseAreRefusedBeforeTheLineEnds(t *testing.T) {
 		src.end = errCancelled // a peer that sends nothing more must not be waited for
 		_, err := receive(src, ClientLimits(), "GET")
 		require.Positive(t, statusOf(t, err), "%q", input)
+		require.ErrorContains(t, err, "does not speak HTTP")
 	}
 }
 

@@ -79,7 +79,7 @@ func orUnknown(s string) string {
 
 // Beyond these limits the machine was too busy, or too uneven, for reliable figures.
 const (
-	busyStart  = 0.5  // load average of the last minute at the start, for each processor
+	busyStart  = 0.5  // load average of the last minute at the start, for each processor; asked only if the next is unknown
 	busyOthers = 0.25 // share of each processor that others used meanwhile
 	busyNoise  = 1.3  // the factor by which the rounds of the median row differ
 )
@@ -89,7 +89,8 @@ func (r Report) warning() string {
 	var why []string
 	var load float64
 	n := float64(max(r.Machine.Processors, 1))
-	if _, err := fmt.Sscan(r.Machine.Load, &load); err == nil && load > busyStart*n {
+	// A load average includes the compilation by go run, which has ended. What ran meanwhile is better evidence.
+	if _, err := fmt.Sscan(r.Machine.Load, &load); r.Others < 0 && err == nil && load > busyStart*n {
 		why = append(why, fmt.Sprintf("its load average was %.1f before the start", load))
 	}
 	if r.Others > busyOthers*n {

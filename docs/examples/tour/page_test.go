@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -170,6 +171,28 @@ func TestFlowDropsOrWaits(t *testing.T) {
 		_, err := flowOf(r.URL.Query())
 		require.Error(t, err, query)
 	}
+}
+
+// prompt is a connection whose peer has replied before Write returns.
+type prompt struct {
+	net.Conn
+	replied func()
+}
+
+func (p *prompt) Read(b []byte) (int, error) { return copy(b, "reply"), nil }
+
+func (p *prompt) Write(b []byte) (int, error) {
+	p.replied()
+	return len(b), nil
+}
+
+func TestRecorderKeepsTheOrder(t *testing.T) {
+	rec, peer := &recorder{}, &prompt{}
+	c := &recorded{peer, rec}
+	peer.replied = func() { _, _ = c.Read(make([]byte, 10)) }
+	_, err := c.Write([]byte("request"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"> request", "< reply"}, rec.lines())
 }
 
 // profile returns a directory for a browser. Child processes of a killed browser still write to it for a moment.

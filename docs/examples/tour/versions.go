@@ -140,10 +140,10 @@ func (c *recorded) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write records p before it is sent: the reply may be read before Write returns.
 func (c *recorded) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.rec.add(true, p[:n])
-	return n, err
+	c.rec.add(true, p)
+	return c.Conn.Write(p)
 }
 
 func arrow(sent bool) string {

@@ -82,6 +82,24 @@ func proxy(ctx context.Context, client *chanio.Conn, backend string) error {
 	return chanio.Relay(ctx, client, server) // each side is half-closed when the other ends
 }
 
+func relayWhileActive(ctx context.Context, a, b *chanio.Conn, limit time.Duration) error {
+	watch := func(ctx context.Context) error {
+		tick := time.NewTicker(limit)
+		defer tick.Stop()
+		for last, now := (chanio.ConnStats{BytesIn: -1}), a.Stats(); now != last; last, now = now, a.Stats() {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		a.Abort(os.ErrDeadlineExceeded)
+		b.Abort(os.ErrDeadlineExceeded)
+		return os.ErrDeadlineExceeded
+	}
+	return chanio.Race(ctx, watch, func(ctx context.Context) error { return chanio.Relay(ctx, a, b) })
+}
+
 // A client that reconnects.
 
 func follow(ctx context.Context, addr string, show func(line string)) error {

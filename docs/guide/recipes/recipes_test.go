@@ -74,6 +74,42 @@ func TestProxy(t *testing.T) {
 	require.Equal(t, "THROUGH", text)
 }
 
+func TestRelayEndsWhenNeitherDirectionMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, front := chanio.Pipe()
+		back, server := chanio.Pipe()
+		for _, c := range []*chanio.Conn{client, front, back, server} {
+			defer c.Close()
+		}
+		began := time.Now()
+		go func() {
+			for range 10 { // a download, during which the client is silent
+				time.Sleep(time.Minute)
+				_ = server.Out.Send(t.Context(), []byte("news"))
+			}
+		}()
+		over := make(chan error, 1)
+		go func() { over <- relayWhileActive(t.Context(), front, back, 2*time.Minute) }()
+		for range 10 {
+			_, err := client.In.Recv(t.Context())
+			require.NoError(t, err)
+		}
+		require.ErrorIs(t, <-over, os.ErrDeadlineExceeded)
+		require.InDelta(t, 13*time.Minute, time.Since(began), float64(time.Minute))
+		_, err := client.In.Recv(t.Context())
+		require.Error(t, err)
+		require.NotErrorIs(t, err, io.EOF) // the client does not take what it has for complete
+	})
+}
+
+func TestRelayWhileActiveEndsWithTheRelay(t *testing.T) {
+	client, front := chanio.Pipe()
+	back, server := chanio.Pipe()
+	require.NoError(t, errors.Join(client.Out.Close(), server.Out.Close()))
+	require.NoError(t, relayWhileActive(t.Context(), front, back, time.Hour))
+	require.NoError(t, errors.Join(client.Close(), front.Close(), back.Close(), server.Close()))
+}
+
 func TestFollow(t *testing.T) {
 	addr := listen(t, func(ctx context.Context, c *chanio.Conn) error {
 		return codec.Send(ctx, c.Out, codec.Lines, "news")

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -242,4 +244,23 @@ func secured(certFile, keyFile string, access *slog.Logger, hosts ...string) *ht
 		AllowedHosts: hosts, // other hosts are answered 421
 		Hooks:        &httpd.Hooks{Ended: httpd.AccessLog(access)},
 	}
+}
+
+// Ending several servers together.
+
+func serveBoth(ctx context.Context, web *httpd.Server, webOn, raw *servers.Listener, serve func(context.Context, *chanio.Conn) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	live := context.WithoutCancel(ctx) // Shutdown ends the servers, not the end of ctx
+	var all sync.WaitGroup
+	var webErr, rawErr error
+	all.Go(func() { defer stop(); webErr = web.ServeListener(live, webOn) }) // if one fails, both end
+	all.Go(func() { defer stop(); rawErr = raw.Serve(live, serve) })
+	<-ctx.Done()
+	late, cancel := context.WithTimeout(live, 10*time.Second)
+	defer cancel()
+	all.Go(func() { _ = web.Shutdown(late) }) // both at once: they share the ten seconds
+	all.Go(func() { _ = raw.Shutdown(late) })
+	all.Wait()
+	return errors.Join(webErr, rawErr)
 }

@@ -19,7 +19,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
 	"github.com/weir-go/weir/clients/httpc"
+	"github.com/weir-go/weir/codec"
 	"github.com/weir-go/weir/codec/sse"
 	"github.com/weir-go/weir/codec/websocket"
 	"github.com/weir-go/weir/pipeline/bus"
@@ -51,6 +53,59 @@ func TestTally(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusBadRequest, resp.Status)
 	require.NoError(t, resp.Close())
+}
+
+func TestBothServersFinishWhatIsInProgress(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	webOn, err := servers.ListenTCP("127.0.0.1:0", nil)
+	require.NoError(t, err)
+	raw, err := servers.ListenTCP("127.0.0.1:0", nil)
+	require.NoError(t, err)
+	asked, told := make(chan struct{}), make(chan struct{})
+	web := httpd.New(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-told // until the other server has been told to end
+		_, _ = io.WriteString(w, "done")
+	}), nil)
+	over := make(chan error, 1)
+	go func() {
+		over <- serveBoth(ctx, web, webOn, raw, func(ctx context.Context, c *chanio.Conn) error {
+			for line := range codec.Decode(c.In, codec.Lines).All(ctx) {
+				require.Equal(t, "hello", line)
+			}
+			defer close(told)
+			return codec.Send(ctx, c.Out, codec.Lines, "goodbye")
+		})
+	}()
+	conn, err := clients.DialTCP(t.Context(), raw.Addr().String(), nil)
+	require.NoError(t, err)
+	defer conn.Close()
+	lines := codec.Frame(conn, codec.Lines)
+	require.NoError(t, lines.Out.Send(t.Context(), "hello"))
+	go func() {
+		<-asked
+		cancel()
+	}()
+	client := httpc.New(nil)
+	defer client.Close()
+	resp, err := client.Get(t.Context(), "http://"+webOn.Addr().String())
+	require.NoError(t, err)
+	text, err := resp.Text(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "done", text)
+	last, err := lines.In.Recv(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "goodbye", last)
+	require.NoError(t, <-over)
+}
+
+func TestBothServersEndIfOneCannotServe(t *testing.T) {
+	webOn, err := servers.ListenTCP("127.0.0.1:0", nil)
+	require.NoError(t, err)
+	raw, err := servers.ListenTCP("127.0.0.1:0", nil)
+	require.NoError(t, err)
+	require.NoError(t, raw.Shutdown(t.Context()))
+	_ = serveBoth(t.Context(), httpd.New(http.NotFoundHandler(), nil), webOn, raw, func(context.Context, *chanio.Conn) error { return nil })
 }
 
 func TestUploads(t *testing.T) {
