@@ -32,6 +32,7 @@ type limit struct {
 
 // module is all code of the tree, parsed once.
 type module struct {
+	before  string // the page as it is
 	limits  []limit
 	consts  map[string]string   // values by package and name, such as stream.DefaultLinger
 	users   map[string][]string // by name: the functions of tests that use it
@@ -49,7 +50,12 @@ var (
 // readModule finds the options whose comment explains the value 0, the exported constants that are limits, and the
 // tests that use either.
 func readModule(t *testing.T) *module {
-	m := &module{users: map[string][]string{}, setters: map[string][]string{}, consts: map[string]string{}}
+	before, err := os.ReadFile(limitsPage)
+	require.NoError(t, err)
+	m := &module{
+		before: string(before),
+		users:  map[string][]string{}, setters: map[string][]string{}, consts: map[string]string{},
+	}
 	require.NoError(t, filepath.WalkDir(root, func(at string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -277,7 +283,7 @@ func (m *module) testsOf(l limit) (tests, missing []string) {
 			}
 		}
 		slices.SortStableFunc(users, func(a, b string) int {
-			return cmp.Compare(distance(a, l, name), distance(b, l, name))
+			return cmp.Or(cmp.Compare(distance(a, l, name), distance(b, l, name)), cmp.Compare(m.unlisted(a), m.unlisted(b)))
 		})
 		if len(users) == 0 {
 			missing = append(missing, name)
@@ -286,6 +292,14 @@ func (m *module) testsOf(l limit) (tests, missing []string) {
 		}
 	}
 	return tests, missing
+}
+
+// unlisted returns 0 if the page names test already, so that the page does not change with each new test, and otherwise 1.
+func (m *module) unlisted(test string) int {
+	if strings.Contains(m.before, "`"+test+"`") {
+		return 0
+	}
+	return 1
 }
 
 // tests returns the tests among some functions, and those that call the others, directly or through a helper.

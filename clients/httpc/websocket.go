@@ -2,6 +2,7 @@ package httpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -96,12 +97,12 @@ func (c *Client) DialWebSocket(ctx context.Context, url string, cfg *WebSocketCo
 		return nil, err
 	}
 	if conn == nil {
-		return nil, refusal(ctx, resp)
+		return nil, resp.call.explain(resp.raw.Request, refusal(ctx, resp))
 	}
 	ws := cfg.WebSocket
 	if err := cfg.confirm(&ws, resp, key); err != nil {
 		conn.Abort(err)
-		return nil, err
+		return nil, resp.call.explain(resp.raw.Request, err)
 	}
 	return websocket.NewConn(conn, &ws), nil
 }
@@ -218,8 +219,9 @@ func refusal(ctx context.Context, resp *Response) error {
 // WebSockets returns a Source of WebSockets to one server. Each is opened when the previous one has ended, as by
 // [clients.Reconnect]. reconnect configures it; nil means the defaults. A refusal with a status of 400 to 499, except
 // 408, 425 and 429, ends the Source, and so does a request that cannot be sent as given, or [ErrClosed], unless
-// reconnect.Permanent is set. A connection that was not Stable counts as a failure unless Useful reports otherwise. The receiver must close
-// the connections. Channels of the Source are unbuffered, and a connection that is not received is aborted.
+// reconnect.Permanent is set. A connection that was not Stable counts as a failure unless Useful reports otherwise. The
+// receiver must close the connections. Channels of the Source are unbuffered, and a connection that is not received is
+// aborted.
 func (c *Client) WebSockets(url string, cfg *WebSocketConfig, reconnect *clients.ReconnectConfig) *chanio.Source[*websocket.Conn] {
 	conf := clients.ReconnectConfig{}
 	if reconnect != nil {
@@ -284,8 +286,8 @@ func isPermanent(err error) bool {
 	if isHopeless(err) {
 		return true
 	}
-	e, ok := err.(*HandshakeError)
-	if !ok || e.Status < 400 || e.Status > 499 {
+	var e *HandshakeError
+	if !errors.As(err, &e) || e.Status < 400 || e.Status > 499 {
 		return false
 	}
 	return e.Status != http.StatusRequestTimeout && e.Status != http.StatusTooEarly && e.Status != http.StatusTooManyRequests

@@ -163,6 +163,7 @@ func TestFailuresThatNoAttemptCanMendEndWebSockets(t *testing.T) {
 	var refused *HandshakeError
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, 404, refused.Status)
+	require.ErrorContains(t, err, url)
 
 	again := &clients.ReconnectConfig{MaxAttempts: 5, Backoff: atOnce}
 	_, err = c.WebSockets(url, nil, again).Recv(t.Context())

@@ -38,7 +38,7 @@ var (
 	errLineLong    = exceeded(414, "start line too long")
 	errEmptyLines  = exceeded(400, "too many empty lines before a request")
 	errStatusLine  = malformed("malformed status line")
-	errNotHTTP     = malformed("malformed status line: what answers there does not speak HTTP/1.1")
+	errNotHTTP     = malformed("malformed status line: the server does not speak HTTP/1.1")
 )
 
 // Errors of fields.
