@@ -53,7 +53,7 @@ func answer(w http.ResponseWriter, r *http.Request, resp Response, err error) {
 			logf(r, "httpd: %s %q: reply: %v", r.Method, r.RequestURI, err)
 		}
 		cut()
-	case r.Context().Err() != nil:
+	case r.Context().Err() != nil && statusOf(err) == 0:
 		cut() // the error cannot be reported
 	default:
 		clearEntity(w.Header())
