@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -93,4 +94,23 @@ func TestChunksOfAFileKeepLittleMoreThanTheyHold(t *testing.T) {
 			require.LessOrEqual(t, cap(chunk), 4<<10)
 		}
 	}
+}
+
+func TestCloseReachesARecvThatWaitsForTheFileBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, kind := form(t, twoFiles)
+		parts := partsOf(t, nil, body, kind)
+		for range 2 { // the second is a file
+			_, err := parts.Recv(t.Context())
+			require.NoError(t, err)
+		}
+		waited := make(chan error)
+		go func() {
+			_, err := parts.Recv(t.Context())
+			waited <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, parts.Close())
+		require.ErrorIs(t, <-waited, net.ErrClosed)
+	})
 }
