@@ -153,7 +153,9 @@ func (s *Stream) resetLocked(why *StreamError) bool {
 	if s.gone {
 		return false
 	}
-	s.c.send.addResetLocked(s.id, why.Code, !s.c.client) // a client has opened the stream itself
+	if !s.Out.told || !s.recvEnd { // otherwise the stream is closed for the peer: RFC 9113 5.1
+		s.c.send.addResetLocked(s.id, why.Code, !s.c.client) // a client has opened the stream itself
+	}
 	s.endLocked(why)
 	s.c.dropLocked(s, resetHere)
 	return true

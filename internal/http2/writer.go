@@ -24,6 +24,7 @@ type Writer struct {
 	sending  bool   // a call waits for them
 	closing  bool   // Close has been called
 	ends     bool   // END_STREAM follows them
+	told     bool   // the peer has END_STREAM already, by LastHead
 	trailers []Field
 	sent     int64 // bytes, ever
 	deadline *deadline.Context
@@ -35,6 +36,7 @@ type value struct {
 	head     []Field
 	a, b     []byte
 	end      bool
+	last     bool    // the head has END_STREAM, and the stream goes on here
 	trailers []Field // with end
 	closes   bool    // Close sends it
 }
@@ -42,6 +44,12 @@ type value struct {
 // Headers sends a header list that does not end the stream: an informational head, or one that a body follows.
 func (w *Writer) Headers(ctx context.Context, head []Field) error {
 	return w.write(ctx, value{head: head})
+}
+
+// LastHead sends a header list that ends the stream for the peer. Here the stream goes on until Respond or Finish ends it
+// without bytes and trailers, so that a handler that still runs is counted, and told that the peer is gone.
+func (w *Writer) LastHead(ctx context.Context, head []Field) error {
+	return w.write(ctx, value{head: head, last: true})
 }
 
 // Respond sends a header list, then bytes, then, if end is set, trailers and the end of the stream. Each part may be
@@ -151,13 +159,14 @@ func (w *Writer) beginLocked(v *value) {
 	w.ends, w.trailers = v.end, v.trailers
 	empty := len(w.pending) == 0
 	if v.head != nil {
-		s.c.send.headersLocked(s.id, v.head, v.end && empty && v.trailers == nil)
+		w.told = v.last
+		s.c.send.headersLocked(s.id, v.head, v.last || v.end && empty && v.trailers == nil)
 	}
 	switch {
 	case !empty:
 		s.passLocked()
 		s.scheduleLocked()
-	case v.end && v.head == nil && v.trailers == nil:
+	case v.end && v.head == nil && v.trailers == nil && !w.told:
 		s.c.send.out = appendFrame(s.c.send.outLocked(), 0, 0, 1, s.id) // an empty DATA frame with END_STREAM
 		w.drainedLocked()
 	case v.end:

@@ -87,6 +87,9 @@ func (b *requestBody) took(n int, err error) (int, error) {
 		return n, err // not kept: the deadline is the handler's, which may extend it
 	}
 	b.err = b.blamed(err)
+	if end := c.nc.In.Err(); errors.Is(err, io.ErrUnexpectedEOF) || end != nil && errors.Is(err, end) {
+		c.clientGone(c.current.Load(), err)
+	}
 	return n, b.err
 }
 

@@ -152,7 +152,7 @@ func (h *compressor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := c.finish(); err != nil {
 		if !isGone(w, r, err) {
-			logf(r, "httpd: %s %q: compression: %v", r.Method, r.RequestURI, err)
+			report(w, r, "compression", err)
 		}
 		cut()
 	}

@@ -304,9 +304,11 @@ func (c *conn) record() *accessRecord {
 	return c.exchange.writer().rec // native server
 }
 
-// clientGone is called by the watch when the client has closed its side or disconnected.
+// clientGone is called when the client has closed its side or disconnected: by the watch, or by a Read of the body. x is
+// nil if the handler has returned.
 func (c *conn) clientGone(x *requestContext, err error) {
-	if err == io.EOF && c.srv.cfg.HalfClose || chanio.Resumable(c.io, err) || errors.Is(err, servers.ErrShutdown) {
+	halfClosed := err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)
+	if x == nil || halfClosed && c.srv.cfg.HalfClose || chanio.Resumable(c.io, err) || errors.Is(err, servers.ErrShutdown) {
 		return
 	}
 	x.end(errLeft)

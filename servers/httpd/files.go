@@ -94,6 +94,9 @@ func (h *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		var late begun
 		if errors.As(err, &late) {
+			if !isGone(w, r, err) {
+				report(w, r, "file", err)
+			}
 			cut()
 		}
 		clearEntity(w.Header())

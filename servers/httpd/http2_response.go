@@ -122,8 +122,11 @@ func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 	if !w.headDone {
 		head = w.head(start, false)
 	}
-	if head == nil && len(p) == 0 {
+	switch {
+	case head == nil && len(p) == 0:
 		return nil
+	case head != nil && (w.isHead || !bodyAllowed(w.status)) && !w.tunnels():
+		return w.stream.Out.LastHead(ctx, head) // or the client would wait for the handler's return
 	}
 	return w.stream.Out.Respond(ctx, head, p, false, nil)
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -89,9 +90,9 @@ func (p *Part) Release() { p.once.Do(p.release) }
 // Data that is not received uses no memory.
 //
 // A request of another type is a [*RequestError] of status 415. The Source fails with one of status 400 if the body is
-// malformed or ends early, with one of 413 if it exceeds a limit, and with another error if a file cannot be stored. A
-// ctx that ends while a Recv waits for the client, of parts or of a file, ends both. Multipart replaces r.Body. cfg may
-// be nil.
+// malformed or ends early, with one of 408 if the client is too slow, with one of 413 if it exceeds a limit, and with
+// another error if a file cannot be stored. A ctx that ends while a Recv waits for the client, of parts or of a file,
+// ends both. Multipart replaces r.Body. cfg may be nil.
 func Multipart(w http.ResponseWriter, r *http.Request, cfg *MultipartConfig) (*chanio.Source[*Part], error) {
 	boundary, err := boundaryOf(r)
 	if err != nil {
@@ -158,20 +159,26 @@ type boundedReader struct {
 	ctx         context.Context
 	left        int
 	bounded     bool
-	interrupted bool // a ctx ended within a read, so the multipart.Reader may have lost bytes
+	interrupted bool  // a ctx ended within a read, so the multipart.Reader may have lost bytes
+	err         error // why the body ended before its end, which a multipart.Reader hides if that was within a line
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.bounded {
 		if b.left == 0 {
-			return 0, errPartHead
+			b.err = errPartHead
+			return 0, b.err
 		}
 		p = p[:min(len(p), b.left)]
 	}
 	n, err := b.src.Read(b.ctx, p)
 	b.left -= n
-	if err != nil && b.ctx.Err() != nil && chanio.Resumable(b.ctx, err) {
+	switch {
+	case err == nil, err == io.EOF:
+	case b.ctx.Err() != nil && chanio.Resumable(b.ctx, err):
 		b.interrupted = true
+	default:
+		b.err = err
 	}
 	return n, err
 }
@@ -316,6 +323,9 @@ func (m *multiparts) judge(ctx context.Context, err error) error {
 	var refused *RequestError
 	var tooLarge *http.MaxBytesError
 	var disk *fs.PathError
+	if m.in.err != nil && err != io.EOF {
+		err = m.in.err
+	}
 	switch {
 	case m.in.interrupted: // err may be about a line that is cut
 		return chanio.Cause(ctx)
@@ -323,6 +333,10 @@ func (m *multiparts) judge(ctx context.Context, err error) error {
 		return io.EOF
 	case errors.As(err, &disk):
 		return fmt.Errorf("httpd: multipart: %w", err)
+	case errors.Is(err, net.ErrClosed): // here, with the Source of parts
+		return net.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refusef(http.StatusRequestTimeout, "multipart: %w", err)
 	case errors.As(err, &refused), errors.As(err, &tooLarge), errors.Is(err, chanio.ErrTooLarge):
 		return err
 	case errors.Is(err, io.EOF):
@@ -363,7 +377,7 @@ func (f *streamedFile) next(ctx context.Context) ([]byte, error) {
 		return nil, net.ErrClosed
 	}
 	f.m.in.ctx = ctx
-	p := make([]byte, 32<<10)
+	p := make([]byte, 4<<10)
 	n, err := f.raw.Read(p)
 	switch {
 	case f.m.in.interrupted: // p may hold the start of a boundary

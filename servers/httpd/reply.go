@@ -50,10 +50,10 @@ func answer(w http.ResponseWriter, r *http.Request, resp Response, err error) {
 	case err == nil:
 	case errors.As(err, &late):
 		if !isGone(w, r, err) {
-			logf(r, "httpd: %s %q: reply: %v", r.Method, r.RequestURI, err)
+			report(w, r, "reply", err)
 		}
 		cut()
-	case r.Context().Err() != nil:
+	case r.Context().Err() != nil && statusOf(err) == 0:
 		cut() // the error cannot be reported
 	default:
 		clearEntity(w.Header())
