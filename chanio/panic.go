@@ -3,6 +3,8 @@ package chanio
 import (
 	"fmt"
 	"runtime/debug"
+
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // PanicError is the error of a stream whose stage, codec or handler panicked.
@@ -23,8 +25,10 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("chanio: panic: %v", e.Value)
 }
 
-// Unwrap returns the value of the panic if it is an error.
+// Unwrap returns the value of the panic if it is an error, unless a method of that panics in turn.
 func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
+	if err, ok := e.Value.(error); ok && deadline.IsSound(err) {
+		return err
+	}
+	return nil
 }

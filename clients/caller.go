@@ -342,7 +342,6 @@ func (cl *Caller[R, W]) drain(ctx context.Context) error {
 // sent are still delivered, and the Duplex is closed; Close waits for that and for the goroutine, and returns the error
 // of closing the Duplex. It is idempotent. After a failure it returns nil; Err returns the failure.
 func (cl *Caller[R, W]) Close() error {
-	cl.refuse()
 	first := cl.end(net.ErrClosed)
 	err := cl.d.Close()
 	<-cl.exited

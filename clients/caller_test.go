@@ -326,6 +326,20 @@ func TestCallerErrorAboutARequestIsItsCallersOwn(t *testing.T) {
 	})
 }
 
+func TestG16CallerPanicsWithAnErrorThatPanics(t *testing.T) {
+	var unsound *net.OpError // its Unwrap panics
+	cfg := clients.CallerConfig[string]{Push: func(string) bool { panic(unsound) }}
+	calling(t, cfg, func(t *testing.T, m *stringCaller, far *stringDuplex) {
+		got := call(t.Context(), m, "request")
+		recv(t, far.In)
+		require.NoError(t, far.Out.Send(t.Context(), "reply"))
+		var panicked *chanio.PanicError
+		require.ErrorAs(t, (<-got).err, &panicked)
+		require.Equal(t, unsound, panicked.Value)
+		require.NoError(t, m.Close())
+	})
+}
+
 func TestG16CallerPanics(t *testing.T) {
 	cfg := clients.CallerConfig[string]{Push: func(string) bool { panic("user code") }}
 	calling(t, cfg, func(t *testing.T, m *stringCaller, far *stringDuplex) {

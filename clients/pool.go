@@ -93,7 +93,7 @@ type Pool[T any] struct {
 	refill  *time.Timer    // fires after a failure; nil if there was none
 	again   time.Time      // nothing is opened in advance before this time
 
-	panicked *chanio.PanicError // in the timer's goroutine
+	panicked error // of the closer of an idle value
 }
 
 // pooled is a value and its history.
@@ -212,10 +212,7 @@ func (p *Pool[T]) Shutdown(ctx context.Context) error {
 		p.fills.Wait()
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.panicked != nil {
-			return p.panicked
-		}
-		return nil
+		return p.panicked
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

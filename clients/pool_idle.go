@@ -3,7 +3,7 @@ package clients
 import (
 	"time"
 
-	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/guard"
 )
 
 // expiry returns when the idle value e expires; zero means never.
@@ -46,20 +46,13 @@ func (p *Pool[T]) sweep() {
 }
 
 // discardSafely is discard, but keeps a panic of the user's closer for Shutdown to return: no caller could receive it,
-// and other values are still to be closed.
+// and other values are still to be closed, also after runtime.Goexit.
 func (p *Pool[T]) discardSafely(e *pooled[T]) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		panicked := chanio.Recovered(recover())
+	if panicked := guard.Call(func() { p.discard(e) }); panicked != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.panicked = panicked
-	}()
-	p.discard(e)
-	returned = true
+	}
 }
 
 // takeOld removes the expired idle values and arms the timer for the next.

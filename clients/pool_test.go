@@ -762,20 +762,22 @@ func TestConnPoolRefusesADialThatReturnsNothing(t *testing.T) {
 	require.Panics(t, func() { clients.NewConnPool(nil, nil) })
 }
 
-func TestG16PoolShutdownClosesAllAlthoughOneClosePanics(t *testing.T) {
-	f := &factory{}
-	p := clients.NewPool(f.open, func(n int) {
-		f.close(n)
-		panic("close")
-	}, nil)
-	one, two := get(t, p), get(t, p)
-	one.Release()
-	two.Release()
-	var panicked *chanio.PanicError
-	require.ErrorAs(t, p.Shutdown(t.Context()), &panicked)
-	require.Equal(t, "close", panicked.Value)
-	require.Empty(t, f.alive())
-	require.Zero(t, p.Stats().Open)
+func TestG16PoolShutdownClosesAllAlthoughOneCloseFalls(t *testing.T) {
+	for value, fall := range map[any]func(){"close": func() { panic("close") }, nil: runtime.Goexit} {
+		f := &factory{}
+		p := clients.NewPool(f.open, func(n int) {
+			f.close(n)
+			fall()
+		}, nil)
+		one, two := get(t, p), get(t, p)
+		one.Release()
+		two.Release()
+		var panicked *chanio.PanicError
+		require.ErrorAs(t, p.Shutdown(t.Context()), &panicked)
+		require.Equal(t, value, panicked.Value)
+		require.Empty(t, f.alive())
+		require.Zero(t, p.Stats().Open)
+	}
 }
 
 func TestCheckIdleSeesAReplyThatNobodyAskedForBehindOneThatWasRead(t *testing.T) {

@@ -691,6 +691,29 @@ func TestG16AnErrorThatPanicsEndsOnlyItsConnection(t *testing.T) {
 	}
 }
 
+// The ctx of Serve ends with an error that panics when it is examined, while handlers return errors of their own.
+func TestG16ServeEndsWhenItsCauseIsAnErrorThatPanics(t *testing.T) {
+	secure, config := signed(t)
+	for _, cfg := range []servers.Config{{}, {MaxConns: 1}, {TLS: secure}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ln := listen(t, &cfg)
+		served := serveOn(t, ctx, ln, func(ctx context.Context, c *chanio.Conn) error {
+			cancel((*hollow)(nil))
+			_, err := c.In.Recv(ctx)
+			require.Equal(t, context.Canceled, err)
+			return errors.New("the handler's own")
+		})
+		nc := net.Conn(dial(t, ln))
+		if cfg.TLS != nil {
+			nc = tls.Client(nc, config)
+			_ = nc.(*tls.Conn).Handshake()
+		}
+		_, _ = io.ReadAll(nc)
+		_ = nc.Close()
+		require.NoError(t, <-served)
+	}
+}
+
 func TestWrapMayReturnANilPointer(t *testing.T) {
 	secure, _ := signed(t)
 	for _, cfg := range []servers.Config{{MaxConns: 1}, {MaxConns: 1, TLS: secure}} {

@@ -178,9 +178,6 @@ func (c *crowd) settle(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.settled = true
-	if p.silence != nil {
-		p.silence.Stop()
-	}
 }
 
 func (c *crowd) leave(p *pending) {

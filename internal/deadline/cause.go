@@ -8,13 +8,21 @@ import (
 	"reflect"
 )
 
-// Cause returns why ctx ended: its cause, or ctx.Err() if the cause looks like the end of a stream.
+// Cause returns why ctx ended: its cause, or ctx.Err() if the cause is unsound or looks like the end of a stream.
 func Cause(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if errors.Is(cause, io.EOF) || errors.Is(cause, net.ErrClosed) {
+	if !IsSound(cause) || errors.Is(cause, io.EOF) || errors.Is(cause, net.ErrClosed) {
 		return ctx.Err()
 	}
 	return cause
+}
+
+// IsSound reports whether errors.Is can be asked about an error of the user. A nil *net.OpError panics then, for
+// instance: in a goroutine of the library that would end the process.
+func IsSound(err error) (sound bool) {
+	defer func() { _ = recover() }()
+	_ = errors.Is(err, io.EOF)
+	return true
 }
 
 // Resumable reports whether err concerns only one call, which ctx bounded, and not the stream.

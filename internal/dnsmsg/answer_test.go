@@ -254,3 +254,12 @@ func TestAnSOAWithANameWithoutEndIsMalformed(t *testing.T) {
 	_, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
 	require.Error(t, err)
 }
+
+func TestANameThatDNSCannotCarryIsNoQuestion(t *testing.T) {
+	for _, name := range []string{"a..b.", "no.final.dot", strings.Repeat("x", 64) + ".", strings.Repeat("x.", 150)} {
+		for _, payload := range []uint16{0, 1232} {
+			_, err := Query(1, name, dnsmessage.TypeA, payload)
+			require.Error(t, err, name)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"errors"
 	"math"
 	"net"
 	"syscall"
@@ -29,4 +30,29 @@ func TestKeepAliveIsWhatItSaysOrTheMostThatTheKernelTakes(t *testing.T) {
 		}
 		require.NoError(t, c.Close())
 	}
+}
+
+// rawConn is a connection with the given descriptor, or one that fails.
+type rawConn struct {
+	syscall.RawConn
+	fd     uintptr
+	failed error
+}
+
+func (c rawConn) Control(f func(fd uintptr)) error {
+	if c.failed == nil {
+		f(c.fd)
+	}
+	return c.failed
+}
+
+func TestASocketThatCannotShareItsAddressSaysSo(t *testing.T) {
+	own := errors.New("the user's own")
+	control := Options{ReusePort: true, Control: func(string, string, syscall.RawConn) error { return own }}.ListenConfig().Control
+	require.ErrorIs(t, control("tcp", ":0", rawConn{failed: net.ErrClosed}), net.ErrClosed)
+	require.ErrorIs(t, control("tcp", ":0", rawConn{fd: ^uintptr(0)}), syscall.EBADF)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	defer syscall.Close(fd)
+	require.Equal(t, own, control("tcp", ":0", rawConn{fd: uintptr(fd)}))
 }

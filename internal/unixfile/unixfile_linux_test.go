@@ -174,3 +174,20 @@ func beNobody(t *testing.T) {
 		require.NoError(t, err, "is left alone")
 	}
 }
+
+func TestASocketIsNotForChildProcesses(t *testing.T) {
+	socket, err := Socket(syscall.SOCK_STREAM)
+	require.NoError(t, err)
+	defer socket.Close()
+	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, socket.Fd(), syscall.F_GETFD, 0)
+	require.Zero(t, errno)
+	require.EqualValues(t, syscall.FD_CLOEXEC, flags&syscall.FD_CLOEXEC)
+}
+
+func TestSocketSaysWhyThereIsNone(t *testing.T) {
+	const noKind = 99
+	_, err := Socket(noKind)
+	require.Error(t, err)
+	_, err = Bind(filepath.Join(t.TempDir(), "socket"), noKind, 0, func(*os.File) error { return nil })
+	require.Error(t, err)
+}
