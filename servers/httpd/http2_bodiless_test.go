@@ -87,3 +87,22 @@ func TestNothingFollowsACompleteReply(t *testing.T) {
 		})
 	}
 }
+
+// TestBodyMayFollowAReplyWithoutABody has the handler read after it has flushed: a client may stop sending when the reply
+// is complete.
+func TestBodyMayFollowAReplyWithoutABody(t *testing.T) {
+	got := make(chan string, 1)
+	addr := start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+		w.(http.Flusher).Flush()
+		p, _ := io.ReadAll(r.Body)
+		got <- string(p)
+	}), nil)
+	s, err := h2conn(t, addr).Open(t.Context(), ask2("POST"), false)
+	require.NoError(t, err)
+	h, err := s.Head(t.Context())
+	require.NoError(t, err)
+	require.False(t, h.End)
+	require.NoError(t, s.Out.Finish(t.Context(), []byte("late"), nil))
+	require.Equal(t, "late", awaitIn(t, got))
+}

@@ -125,7 +125,7 @@ func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 	switch {
 	case head == nil && len(p) == 0:
 		return nil
-	case head != nil && (w.isHead || !bodyAllowed(w.status)) && !w.tunnels():
+	case head != nil && w.body == nil && (w.isHead || !bodyAllowed(w.status)) && !w.tunnels():
 		return w.stream.Out.LastHead(ctx, head) // or the client would wait for the handler's return
 	}
 	return w.stream.Out.Respond(ctx, head, p, false, nil)
