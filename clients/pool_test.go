@@ -762,7 +762,7 @@ func TestConnPoolRefusesADialThatReturnsNothing(t *testing.T) {
 	require.Panics(t, func() { clients.NewConnPool(nil, nil) })
 }
 
-func TestG16PoolShutdownClosesAllAlthoughOneCloseFalls(t *testing.T) {
+func TestG16PoolShutdownClosesAllAlthoughOneClosePanics(t *testing.T) {
 	for value, fall := range map[any]func(){"close": func() { panic("close") }, nil: runtime.Goexit} {
 		f := &factory{}
 		p := clients.NewPool(f.open, func(n int) {
