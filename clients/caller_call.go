@@ -75,7 +75,7 @@ func (cl *Caller[R, W]) notSent(err error) error {
 // another request that was not sent.
 func sent(err error) error {
 	if errors.Is(err, ErrNotSent) {
-		return sentError{err}
+		return &sentError{err}
 	}
 	return err
 }
@@ -83,11 +83,11 @@ func sent(err error) error {
 // sentError matches what the error in it matches, except ErrNotSent.
 type sentError struct{ of error }
 
-func (e sentError) Error() string { return e.of.Error() }
+func (e *sentError) Error() string { return e.of.Error() }
 
-func (e sentError) Is(target error) bool { return target != ErrNotSent && errors.Is(e.of, target) }
+func (e *sentError) Is(target error) bool { return target != ErrNotSent && errors.Is(e.of, target) }
 
-func (e sentError) As(target any) bool { return errors.As(e.of, target) }
+func (e *sentError) As(target any) bool { return errors.As(e.of, target) }
 
 // send sends w for c, which has a slot; if w is not sent, send frees the slot. While other calls wait for their turn
 // the sink is corked, so that their requests leave together.
