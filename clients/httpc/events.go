@@ -72,8 +72,8 @@ func Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[
 //   - with [ErrClosed] when it has to reconnect and the Client has been closed;
 //   - with the last failure after MaxAttempts.
 //
-// ctx bounds all requests: when it ends, the Source ends. Config.Timeout and AttemptTimeout bound only the time until the
-// server has accepted. The caller must close the Source.
+// ctx bounds all requests: when it ends, the Source ends with its cause. Config.Timeout and AttemptTimeout bound only the
+// time until the server has accepted. The caller must close the Source.
 func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[sse.Event], error) {
 	e := &eventSource{client: c, url: url, closed: make(chan struct{})}
 	e.life, e.endLife = context.WithCancel(ctx)
@@ -89,10 +89,13 @@ func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*ch
 		return nil, err
 	}
 	src := chanio.NewSource(chanio.SourceHooks[sse.Event]{
-		Next: e.next, TryNext: e.tryNext, Close: e.close,
+		Next: e.next, TryNext: e.tryNext, Close: e.close, End: &e.end,
 		Describe: func() chanio.Description { return chanio.Description{Kind: "httpc.Events"} },
 	})
-	stop := context.AfterFunc(ctx, func() { _ = src.Close() })
+	stop := context.AfterFunc(ctx, func() {
+		e.end.Set(chanio.Cause(ctx))
+		_ = src.Close()
+	})
 	src.OnDone(func() {
 		stop()
 		e.endLife()
@@ -107,6 +110,7 @@ type eventSource struct {
 	cfg    EventsConfig
 	state  sse.State
 	closed chan struct{}
+	end    chanio.End
 
 	life    context.Context // ends with the Source
 	endLife context.CancelFunc
@@ -132,6 +136,12 @@ func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 			}
 		}
 		if err := e.judge(ctx, err); err != nil {
+			switch {
+			case err == io.EOF:
+				e.end.Set(nil)
+			case !chanio.Resumable(ctx, err):
+				e.end.Set(err)
+			}
 			return sse.Event{}, err
 		}
 	}
@@ -191,6 +201,8 @@ func (e *eventSource) judge(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return chanio.Cause(ctx)
+	case e.life.Err() != nil:
+		return chanio.Cause(e.life)
 	case err == errNoMoreEvents:
 		return io.EOF
 	case errors.As(err, &end):

@@ -2,6 +2,7 @@ package httpc_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -124,24 +125,29 @@ func TestEventsEndWhileNothingComes(t *testing.T) {
 		<-r.Context().Done()
 	}
 	url, _, c := eventsOf(t, idle)
-	ctx, cancel := context.WithCancel(t.Context())
-	for name, end := range map[string]func(close func() error){
-		"close": func(f func() error) { _ = f() },
-		"ctx":   func(func() error) { cancel() },
-	} {
-		on := t.Context()
-		if name == "ctx" {
-			on = ctx
+	cause := errors.New("the end of ctx")
+	for range 20 {
+		for name, want := range map[string]error{"close": net.ErrClosed, "ctx": cause, "ctx of Recv too": cause} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			events, err := c.Events(ctx, url, nil)
+			require.NoError(t, err, name)
+			on := context.Background()
+			if name == "ctx of Recv too" {
+				on = ctx
+			}
+			failed := make(chan error, 1)
+			go func() {
+				_, err := events.Recv(on)
+				failed <- err
+			}()
+			if name == "close" {
+				require.NoError(t, events.Close())
+			}
+			cancel(cause)
+			require.ErrorIs(t, <-failed, want, name)
+			<-events.Done()
+			require.ErrorIs(t, events.Err(), want, name)
 		}
-		events, err := c.Events(on, url, nil)
-		require.NoError(t, err, name)
-		failed := make(chan error, 1)
-		go func() {
-			_, err := events.Recv(context.Background())
-			failed <- err
-		}()
-		end(events.Close)
-		require.ErrorIs(t, <-failed, net.ErrClosed, name)
 	}
 }
 

@@ -47,6 +47,8 @@ const run = async () => {
     return d?.readyState === "complete" && d.getElementById("versions");
   }));
   const a = tab("a"), b = tab("b"), seen = {};
+  await until("the notice that the tour is gone", () => !a.getElementById("gone").hidden && !b.getElementById("gone").hidden);
+  await fetch("/back", { method: "POST" });
   const heard = (d) => d.getElementById("heard").textContent;
   type(a.getElementById("join"), { room: "quay", name: "ann" });
   await until("ann", () => heard(a).includes("ann is here"));
@@ -58,6 +60,14 @@ const run = async () => {
   b.getElementById("leave").click();
   seen.left = await until("ben's leaving", () => heard(a).includes("ben has left"));
   seen.focus = await until("the form to join", () => !b.getElementById("join").hidden && b.activeElement.name);
+  type(b.getElementById("join"), { name: "bea" });
+  type(b.getElementById("join"), { name: "bea" });
+  await until("bea", () => heard(a).includes("bea is here"));
+  type(b.getElementById("say"), { text: "once" });
+  await until("her message", () => heard(a).includes("bea: once"));
+  seen.once = heard(a).split("bea is here").length - 1;
+  a.getElementById("count").click();
+  await until("a number", () => a.getElementById("counted").textContent);
   a.getElementById("count").click();
   seen.numbers = await until("nine", () => a.getElementById("counted").textContent.includes("9") && a.getElementById("counted").textContent.trim());
   await until("boxes", () => a.querySelectorAll("#boxes > div").length > 5);
@@ -78,7 +88,7 @@ const run = async () => {
   seen.versions = [...a.querySelectorAll("#asked h3")].map((e) => e.textContent);
   seen.frames = a.querySelectorAll("#asked pre")[1].textContent.includes("HEADERS");
   await until("a plot", () => a.querySelector("#plot polyline")?.getAttribute("points").split(" ").length >= 2);
-  seen.plot = true;
+  seen.plot = a.getElementById("gone").hidden;
   seen.errors = errors;
   return seen;
 };
@@ -96,6 +106,16 @@ func TestPageInABrowser(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
 	mux.HandleFunc("GET /drive", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, drive) })
+	back := make(chan struct{})
+	mux.HandleFunc("POST /back", func(http.ResponseWriter, *http.Request) { close(back) })
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-back:
+			handler.ServeHTTP(w, r)
+		default:
+			panic(http.ErrAbortHandler) // as if there were no server
+		}
+	})
 	mux.HandleFunc("POST /done", func(_ http.ResponseWriter, r *http.Request) {
 		var seen map[string]any
 		_ = json.NewDecoder(r.Body).Decode(&seen)
@@ -122,7 +142,7 @@ func TestPageInABrowser(t *testing.T) {
 	require.NoError(t, <-over)
 	require.NotNil(t, seen, "the browser has reported nothing")
 	require.Equal(t, map[string]any{
-		"chat": true, "left": true, "focus": "name", "numbers": "0 1 2 3 4 5 6 7 8 9", "dropped": true, "plot": true, "frames": true,
+		"chat": true, "left": true, "focus": "name", "once": 1.0, "numbers": "0 1 2 3 4 5 6 7 8 9", "dropped": true, "plot": true, "frames": true,
 		"boxes":    []any{"length", "id", "weight", "length of name", "name", "number of tags", "length of tag", "tag", "length of tag", "tag"},
 		"bad":      seen["bad"],
 		"verdict":  seen["verdict"],

@@ -4,6 +4,7 @@ const $ = (id) => document.getElementById(id);
 let chat = null;
 $("join").addEventListener("submit", (event) => {
   event.preventDefault();
+  if (chat?.readyState === WebSocket.CONNECTING) return; // the button was pressed twice
   const form = new FormData(event.target);
   chat = new WebSocket(`ws://${location.host}/chat`);
   chat.onopen = () => {
@@ -41,7 +42,10 @@ function line(text) {
 
 // Metrics: server-sent events, one per second.
 const seconds = [];
-new EventSource("metrics").addEventListener("second", (event) => {
+const metrics = new EventSource("metrics"); // it is open as long as the server can be reached
+metrics.onerror = () => ($("gone").hidden = false);
+metrics.onopen = () => ($("gone").hidden = true);
+metrics.addEventListener("second", (event) => {
   const second = JSON.parse(event.data);
   seconds.push(second.hits);
   if (seconds.length > 60) seconds.shift();
@@ -52,13 +56,16 @@ new EventSource("metrics").addEventListener("second", (event) => {
   $("plotted").textContent = `${second.hits} hits in the last second; maximum ${most}`;
 });
 
-// Numbers: the body of a reply, as it arrives.
+// Numbers: the body of a reply, as it arrives. Pressing the button again starts anew.
+let counts = 0;
 $("count").addEventListener("click", async () => {
+  const mine = ++counts;
   $("counted").textContent = "";
   const reply = await fetch("numbers");
   const text = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const { value, done } = await text.read();
+    if (mine !== counts) return text.cancel();
     if (done) break;
     $("counted").textContent += value.replaceAll("\n", " ");
   }
