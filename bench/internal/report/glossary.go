@@ -1,8 +1,13 @@
 package report
 
-import "strings"
+import (
+	"slices"
+	"strings"
 
-// entry explains a row.
+	"github.com/weir-go/weir/bench/internal/suite"
+)
+
+// entry explains a row or a column.
 type entry struct{ Name, Means string }
 
 // words explains parts of row names. An entry is shown if a row of the report starts with it, or contains it after its
@@ -50,6 +55,11 @@ func (r Report) glossary() (used []entry) {
 	for _, e := range words {
 		if r.hasRow(e.Name) {
 			used = append(used, e)
+		}
+	}
+	for _, c := range columns() {
+		if slices.ContainsFunc(r.Tables, func(t suite.Table) bool { return c.in(t.Rows) }) {
+			used = append(used, entry{c.title, c.means})
 		}
 	}
 	return used

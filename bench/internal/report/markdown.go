@@ -17,7 +17,8 @@ func (r Report) Markdown(w io.Writer) error {
 	for _, f := range r.facts() {
 		fmt.Fprintf(w, "- %s\n", f)
 	}
-	fmt.Fprintf(w, "\n%s. Rows in bold are ours; %s marks the best of a table.\n", r.summary(), best)
+	fmt.Fprintf(w, "\n%s (short: it misses its threshold). A figure is the median of the rounds. Rows in bold are ours; %s marks the best "+
+		"of a table.\n", r.summary(), best)
 	for _, t := range r.Tables {
 		if err := markdownTable(w, t); err != nil {
 			return err
@@ -32,7 +33,7 @@ func (r Report) markdownGlossary(w io.Writer) {
 	if len(entries) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n## What the rows are\n\n| row | what it is |\n|---|---|\n")
+	fmt.Fprintf(w, "\n## What the rows and columns are\n\n| name | what it is |\n|---|---|\n")
 	for _, e := range entries {
 		fmt.Fprintf(w, "| %s | %s |\n", cell(e.Name), cell(e.Means))
 	}

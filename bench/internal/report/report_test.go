@@ -255,6 +255,13 @@ func TestRowsAreSortedAndExplained(t *testing.T) {
 	require.Less(t, strings.Index(text, "gnet"), strings.Index(text, "gone"))
 	require.Contains(t, text, "an event loop")
 	require.NotContains(t, text, "net/http")
+	require.NotContains(t, text, "goroutines")
+	table.Rows[1].Rounds[0].Goroutines = 1
+	for _, text := range []string{
+		render(t, func(b *bytes.Buffer) error { return r.Markdown(b) }), render(t, func(b *bytes.Buffer) error { return r.HTML(b) }),
+	} {
+		require.Contains(t, text, "goroutines for each connection")
+	}
 	table.LessIsMore = true
 	require.Equal(t, "gnet", table.Sorted()[0].Name)
 }

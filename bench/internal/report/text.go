@@ -81,6 +81,7 @@ func textRow(w io.Writer, r suite.Row, shown []column, winner string) {
 // column is a part of the samples that is shown if any row has it.
 type column struct {
 	title string
+	means string
 	of    func(suite.Sample) float64
 	show  func(float64) string
 }
@@ -88,17 +89,17 @@ type column struct {
 func columns() []column {
 	decimals := func(f float64) string { return fmt.Sprintf("%.2f", f) }
 	return []column{
-		{"server CPU", func(s suite.Sample) float64 { return float64(s.CPU) }, brief},
-		{"allocs", func(s suite.Sample) float64 { return s.Allocs }, decimals},
-		{"reads", func(s suite.Sample) float64 { return s.Reads }, decimals},
-		{"writes", func(s suite.Sample) float64 { return s.Writes }, decimals},
-		{"p50", func(s suite.Sample) float64 { return float64(s.P50) }, brief},
-		{"p99", func(s suite.Sample) float64 { return float64(s.P99) }, brief},
-		{"late", func(s suite.Sample) float64 { return 100 * s.Late }, func(f float64) string { return fmt.Sprintf("%.1f %%", f) }},
-		{"load CPU", func(s suite.Sample) float64 { return s.LoadCPU }, decimals},
-		{"RSS, MiB", func(s suite.Sample) float64 { return float64(s.RSS) / (1 << 20) }, number},
-		{"stack", func(s suite.Sample) float64 { return s.Stack }, number},
-		{"goroutines", func(s suite.Sample) float64 { return s.Goroutines }, decimals},
+		{"server CPU", "processor time of the whole server for each reply", func(s suite.Sample) float64 { return float64(s.CPU) }, brief},
+		{"allocs", "allocations of the measured process for each reply or item", func(s suite.Sample) float64 { return s.Allocs }, decimals},
+		{"reads", "system calls that read, of the server for each reply, as Linux counts them: without recvmsg", func(s suite.Sample) float64 { return s.Reads }, decimals},
+		{"writes", "system calls that write, of the server for each reply, as Linux counts them: without sendmsg", func(s suite.Sample) float64 { return s.Writes }, decimals},
+		{"p50", "the median latency; in a closed loop, that of a target that is always busy", func(s suite.Sample) float64 { return float64(s.P50) }, brief},
+		{"p99", "the latency that 99 % of the replies did not exceed", func(s suite.Sample) float64 { return float64(s.P99) }, brief},
+		{"late", "the replies that took more than 10 ms", func(s suite.Sample) float64 { return 100 * s.Late }, func(f float64) string { return fmt.Sprintf("%.1f %%", f) }},
+		{"load CPU", "how many processors the load generator used", func(s suite.Sample) float64 { return s.LoadCPU }, decimals},
+		{"RSS, MiB", "memory of the server's process", func(s suite.Sample) float64 { return float64(s.RSS) / (1 << 20) }, number},
+		{"stack", "bytes of goroutine stacks among those of the first column", func(s suite.Sample) float64 { return s.Stack }, number},
+		{"goroutines", "goroutines for each connection", func(s suite.Sample) float64 { return s.Goroutines }, decimals},
 	}
 }
 
@@ -107,11 +108,16 @@ func brief(f float64) string { return Short(time.Duration(f)) }
 // present returns the columns that are not empty.
 func present(rows []suite.Row) (shown []column) {
 	for _, c := range columns() {
-		if slices.ContainsFunc(rows, func(r suite.Row) bool { return r.Spread(c.of).Max > 0 }) {
+		if c.in(rows) {
 			shown = append(shown, c)
 		}
 	}
 	return shown
+}
+
+// in reports whether any row has the column.
+func (c column) in(rows []suite.Row) bool {
+	return slices.ContainsFunc(rows, func(r suite.Row) bool { return r.Spread(c.of).Max > 0 })
 }
 
 // number formats a value with about four digits.
