@@ -7,8 +7,8 @@ import (
 )
 
 // Cause returns why ctx ended, as the calls of this module report it: context.Cause, or ctx.Err() if the cause is
-// io.EOF or net.ErrClosed, which could be mistaken for the end of a stream, or an error that panics when errors.Is
-// examines it, such as a nil *net.OpError. It is nil until ctx ends.
+// io.EOF or net.ErrClosed, which could be mistaken for the end of a stream, or an error that panics when errors.Is or
+// errors.As examines it, such as a nil *net.OpError. It is nil until ctx ends.
 func Cause(ctx context.Context) error { return deadline.Cause(ctx) }
 
 // Resumable reports whether err, returned by a call with ctx, concerns only that call, because ctx ended or a deadline

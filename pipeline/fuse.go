@@ -177,8 +177,8 @@ func isOfCall(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (chanio.Resumable(ctx, err) || isSame(err, context.Cause(ctx)))
 }
 
-// final returns err as the end of a stream: it does not say any more that only a call failed, perhaps one of another
-// stream.
+// final returns err as an End makes it the end of a stream: it does not say any more that only a call failed, perhaps one
+// of another stream.
 func final(err error) error {
 	if err == io.EOF {
 		return err

@@ -17,11 +17,11 @@ func Cause(ctx context.Context) error {
 	return cause
 }
 
-// IsSound reports whether errors.Is can be asked about an error of the user. A nil *net.OpError panics then, for
-// instance: in a goroutine of the library that would end the process.
+// IsSound reports whether errors.Is and errors.As can be asked about an error of the user. A nil *net.OpError panics then,
+// for instance: in a goroutine of the library that would end the process.
 func IsSound(err error) (sound bool) {
 	defer func() { _ = recover() }()
-	_ = errors.Is(err, io.EOF)
+	_, _ = errors.Is(err, io.EOF), isOfCall(err)
 	return true
 }
 
@@ -45,13 +45,8 @@ func isOfCall(err error) bool {
 // Final returns err for the end of a stream. If err says that it concerns only one call, perhaps of another stream, the
 // result says the opposite: a receiver that repeats such calls would never notice the end. An error of the user with a
 // method that panics says nothing.
-func Final(err error) (last error) {
-	defer func() {
-		if recover() != nil {
-			last = err
-		}
-	}()
-	if isOfCall(err) {
+func Final(err error) error {
+	if IsSound(err) && isOfCall(err) {
 		return &final{err}
 	}
 	return err
