@@ -253,6 +253,19 @@ func TestG20AFailureBelowWrapIsThePeers(t *testing.T) {
 	require.Contains(t, log.lines()[0], "peer=192.0.2.1:1000")
 }
 
+// failsItself sends a byte to ln, and requires that the failure that follows is logged as the handler's.
+func failsItself(t *testing.T, ln *servers.Listener, log *logbook) {
+	t.Helper()
+	nc := dial(t, ln)
+	_, err := io.WriteString(nc, "x")
+	require.NoError(t, err)
+	_, _ = io.ReadAll(nc)
+	require.NoError(t, nc.Close())
+	await(t, ln, 0)
+	require.Len(t, log.lines(), 1)
+	require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
+}
+
 // A handler that ends its connection with an error that names no connection has failed itself.
 func TestG20AnAbortWithAnErrorOfTheHandlerIsTheHandlers(t *testing.T) {
 	var log logbook
@@ -264,14 +277,7 @@ func TestG20AnAbortWithAnErrorOfTheHandlerIsTheHandlers(t *testing.T) {
 		c.Abort(err)
 		return fmt.Errorf("while storing: %w", err)
 	})
-	nc := dial(t, ln)
-	_, err := io.WriteString(nc, "x")
-	require.NoError(t, err)
-	_, _ = io.ReadAll(nc)
-	require.NoError(t, nc.Close())
-	await(t, ln, 0)
-	require.Len(t, log.lines(), 1)
-	require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
+	failsItself(t, ln, &log)
 }
 
 // A handler that ends its connection with the error of a backend has failed itself.
@@ -294,14 +300,7 @@ func TestG20AnAbortWithAFailureOfABackendIsTheHandlers(t *testing.T) {
 		c.Abort(err)
 		return err
 	})
-	nc := dial(t, ln)
-	_, err := io.WriteString(nc, "x")
-	require.NoError(t, err)
-	_, _ = io.ReadAll(nc)
-	require.NoError(t, nc.Close())
-	await(t, ln, 0)
-	require.Len(t, log.lines(), 1)
-	require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
+	failsItself(t, ln, &log)
 	require.Contains(t, log.lines()[0], "->"+addr)
 }
 

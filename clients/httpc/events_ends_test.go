@@ -124,8 +124,9 @@ func refuseSlowly(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).Flush()
 }
 
-// TestCtxBoundsARefusalOfEvents has a server refuse the second request, with a body that does not arrive.
-func TestCtxBoundsARefusalOfEvents(t *testing.T) {
+// stalledRefusal runs test with a server that refuses the second of three requests, with a body that does not arrive.
+func stalledRefusal(t *testing.T, test func(t *testing.T, c *Client)) {
+	t.Helper()
 	asked := 0
 	eventBubble(t, func(w http.ResponseWriter, r *http.Request) {
 		switch asked++; asked {
@@ -135,7 +136,13 @@ func TestCtxBoundsARefusalOfEvents(t *testing.T) {
 		default:
 			oneEvent(w)
 		}
-	}, func(t *testing.T, c *Client) {
+	}, test)
+	require.Equal(t, 3, asked)
+}
+
+// TestCtxBoundsARefusalOfEvents has a server refuse the second request, with a body that does not arrive.
+func TestCtxBoundsARefusalOfEvents(t *testing.T) {
+	stalledRefusal(t, func(t *testing.T, c *Client) {
 		events, err := c.Events(t.Context(), "http://server/", &EventsConfig{Backoff: atOnce})
 		require.NoError(t, err)
 		_, err = events.Recv(t.Context())
@@ -149,21 +156,11 @@ func TestCtxBoundsARefusalOfEvents(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, events.Close())
 	})
-	require.Equal(t, 3, asked)
 }
 
 // TestSilenceBoundsARefusalOfEvents has a server refuse the second request, with a body that does not arrive.
 func TestSilenceBoundsARefusalOfEvents(t *testing.T) {
-	asked := 0
-	eventBubble(t, func(w http.ResponseWriter, r *http.Request) {
-		switch asked++; asked {
-		case 2:
-			refuseSlowly(w)
-			<-r.Context().Done()
-		default:
-			oneEvent(w)
-		}
-	}, func(t *testing.T, c *Client) {
+	stalledRefusal(t, func(t *testing.T, c *Client) {
 		var errs []error
 		events, err := c.Events(t.Context(), "http://server/", &EventsConfig{
 			Backoff: atOnce, Silence: time.Minute, OnError: func(err error) { errs = append(errs, err) },
@@ -180,5 +177,4 @@ func TestSilenceBoundsARefusalOfEvents(t *testing.T) {
 		require.ErrorAs(t, errs[1], &refused)
 		require.NoError(t, events.Close())
 	})
-	require.Equal(t, 3, asked)
 }
