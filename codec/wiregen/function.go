@@ -139,18 +139,20 @@ func (f *function) together(parts []part) {
 	}
 }
 
-// checkText refuses a text that is too long or not UTF-8, with the error of the codec that says so.
+// checkText refuses a text that is too long or not UTF-8.
 func (f *function) checkText(p *part) {
-	check := func(condition, codec, value string) {
-		f.line("if %s {\n_, err = %s.Append(nil, %s)", condition, codec, value)
-		f.failed(f.wrap(), p.name, "err")
-	}
 	if p.utf8 { // first, as Prefixed does
 		text := f.converted("string", p.field)
-		check(fmt.Sprintf("!%s(%s)", f.std("unicode/utf8", "ValidString"), text), f.ours("String"), text)
+		f.reject(p.field, fmt.Sprintf("!%s(%s)", f.std("unicode/utf8", "ValidString"), text), f.ours("String"), text)
 	}
 	length := f.length(p)
-	check(fmt.Sprintf("len(v%s) > %s.Max()", p.expr, length), length, "len(v"+p.expr+")")
+	f.reject(p.field, fmt.Sprintf("len(v%s) > %s.Max()", p.expr, length), length, "len(v"+p.expr+")")
+}
+
+// reject refuses a value for which condition holds, with the error that codec has for it.
+func (f *function) reject(of field, condition, codec, value string) {
+	f.line("if %s {\n_, err = %s.Append(nil, %s)", condition, codec, value)
+	f.failed(f.wrap(), of.name, "err")
 }
 
 // putText stores a text at p[at]. What follows lies at p[0].

@@ -27,15 +27,13 @@ func (f *function) appendOne(n field) {
 
 // misfit refuses a number that 24 bits do not hold.
 func (f *function) misfit(n field) {
-	if n.form != narrow {
-		return
+	switch {
+	case n.form != narrow:
+	case signed(n.of):
+		f.reject(n, fmt.Sprintf("v%s < -1<<23 || v%s > 1<<23-1", n.expr, n.expr), f.ours("Int24"), f.converted("int32", n))
+	default:
+		f.reject(n, fmt.Sprintf("v%s > 1<<24-1", n.expr), f.ours("Uint24"), f.converted("uint32", n))
 	}
-	condition := fmt.Sprintf("v%s > 1<<24-1", n.expr)
-	if signed(n.of) {
-		condition = fmt.Sprintf("v%s < -1<<23 || v%s > 1<<23-1", n.expr, n.expr)
-	}
-	err := fmt.Sprintf("%s(\"%%w: %%d does not fit 24 bits\", %s, v%s)", f.std("fmt", "Errorf"), f.ours("ErrTooLarge"), n.expr)
-	f.failing(condition, f.wrap(), n.name, err)
 }
 
 // put stores a number at p[at].
@@ -101,8 +99,8 @@ func (f *function) load(p *part) {
 	at := 0
 	for _, n := range p.numbers {
 		if n.form == boolean {
-			invalid := fmt.Sprintf("r.Fail(r.Offset()-%d, %s(\"%%w: invalid bool %%d, want 0 or 1\", %s, p[%d]))", p.width-at, f.std("fmt", "Errorf"), f.ours("ErrMalformed"), at)
-			f.failing(fmt.Sprintf("p[%d] > 1", at), f.wrap(), n.name, invalid)
+			f.line("if p[%d] > 1 {\n_, err = %s(%s, p[%d:%d])", at, f.ours("Unmarshal"), f.ours("Bool"), at, at+1)
+			f.failed(f.wrap(), n.name, fmt.Sprintf("r.Fail(r.Offset()-%d, %s(err))", p.width-at, f.std("errors", "Unwrap")))
 		}
 		at += n.size
 	}

@@ -50,6 +50,14 @@ func TestATextWithTwoFaultsHasTheErrorOfStruct(t *testing.T) {
 	sameError(t, want, err)
 }
 
+func TestANumberThatDoesNotFitHasTheErrorOfStruct(t *testing.T) {
+	for _, v := range []Mixed{{Size: 1 << 24}, {Delta: 1 << 23}, {Delta: -1<<23 - 1}, {Three: 1<<32 - 1}} {
+		_, want := codec.Marshal(codec.Struct[Mixed](), v)
+		_, err := codec.Marshal(MixedCodec{}, v)
+		require.EqualError(t, err, want.Error())
+	}
+}
+
 // agree compares a codec with that of Struct: sizes, random values, their bytes ended at every index, with a byte changed,
 // and in frames that are too short or too long; whole and byte by byte.
 func agree[T any](t *testing.T, got codec.Codec[T], opts ...codec.StructOption) {
@@ -131,9 +139,9 @@ func sameValue[T any](t *testing.T, c codec.Codec[T], v, w T) {
 	require.Equal(t, p, q)
 }
 
-// sameError compares kinds, paths and offsets.
+// sameError compares texts, kinds, paths and offsets.
 func sameError(t *testing.T, want, got error) {
-	require.Equal(t, want == nil, got == nil, "%v and %v", want, got)
+	require.Equal(t, fmt.Sprint(want), fmt.Sprint(got))
 	for _, kind := range []error{
 		io.EOF, io.ErrUnexpectedEOF, codec.ErrTooLarge, codec.ErrTrailingData, codec.ErrMismatch, codec.ErrMalformed,
 	} {

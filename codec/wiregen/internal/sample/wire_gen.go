@@ -4,7 +4,7 @@ package sample
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -145,7 +145,8 @@ func (c TradeCodec) Decode(r *codec.Reader) (v Trade, err error) {
 		return v, c.cutID(r)
 	}
 	if p[8] > 1 {
-		return v, r.WrapField("Urgent", r.Fail(r.Offset()-3, fmt.Errorf("%w: invalid bool %d, want 0 or 1", codec.ErrMalformed, p[8])))
+		_, err = codec.Unmarshal(codec.Bool, p[8:9])
+		return v, r.WrapField("Urgent", r.Fail(r.Offset()-3, errors.Unwrap(err)))
 	}
 	v.ID = binary.BigEndian.Uint64(p)
 	v.Urgent = p[8] == 1
@@ -223,10 +224,12 @@ type MixedCodec struct{}
 func (MixedCodec) Append(dst []byte, v Mixed) (_ []byte, err error) {
 	dst = append(dst, "\xca\xfe"...)
 	if v.Size > 1<<24-1 {
-		return dst, codec.WrapField("Size", fmt.Errorf("%w: %d does not fit 24 bits", codec.ErrTooLarge, v.Size))
+		_, err = codec.Uint24.Append(nil, v.Size)
+		return dst, codec.WrapField("Size", err)
 	}
 	if v.Delta < -1<<23 || v.Delta > 1<<23-1 {
-		return dst, codec.WrapField("Delta", fmt.Errorf("%w: %d does not fit 24 bits", codec.ErrTooLarge, v.Delta))
+		_, err = codec.Int24.Append(nil, v.Delta)
+		return dst, codec.WrapField("Delta", err)
 	}
 	n := len(dst)
 	dst = slices.Grow(dst, 55)[:n+55]
@@ -255,7 +258,8 @@ func (MixedCodec) Append(dst []byte, v Mixed) (_ []byte, err error) {
 	dst = binary.LittleEndian.AppendUint16(dst, v.Short)
 	dst = append(dst, make([]byte, 1)...)
 	if v.Three > 1<<24-1 {
-		return dst, codec.WrapField("Three", fmt.Errorf("%w: %d does not fit 24 bits", codec.ErrTooLarge, v.Three))
+		_, err = codec.Uint24.Append(nil, v.Three)
+		return dst, codec.WrapField("Three", err)
 	}
 	if len(v.Text) > mixedTextLength.Max() {
 		_, err = mixedTextLength.Append(nil, len(v.Text))
@@ -291,7 +295,8 @@ func (c MixedCodec) Decode(r *codec.Reader) (v Mixed, err error) {
 		return v, c.cutSize(r)
 	}
 	if p[54] > 1 {
-		return v, r.WrapField("On", r.Fail(r.Offset()-1, fmt.Errorf("%w: invalid bool %d, want 0 or 1", codec.ErrMalformed, p[54])))
+		_, err = codec.Unmarshal(codec.Bool, p[54:55])
+		return v, r.WrapField("On", r.Fail(r.Offset()-1, errors.Unwrap(err)))
 	}
 	v.Size = uint32(p[0])<<16 | uint32(p[1])<<8 | uint32(p[2])
 	v.Delta = int32((uint32(p[5])<<16|uint32(p[4])<<8|uint32(p[3]))<<8) >> 8

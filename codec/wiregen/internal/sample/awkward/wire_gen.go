@@ -6,7 +6,7 @@ package awkward
 
 import (
 	binary2 "encoding/binary"
-	fmt3 "fmt"
+	"errors"
 	math2 "math"
 	slices2 "slices"
 	strconv2 "strconv"
@@ -22,7 +22,8 @@ type RecordCodec struct{}
 // Append implements [codec.Codec].
 func (RecordCodec) Append(dst []byte, v Record) (_ []byte, err error) {
 	if v.Small < -1<<23 || v.Small > 1<<23-1 {
-		return dst, codec2.WrapField("Small", fmt3.Errorf("%w: %d does not fit 24 bits", codec2.ErrTooLarge, v.Small))
+		_, err = codec2.Int24.Append(nil, v.Small)
+		return dst, codec2.WrapField("Small", err)
 	}
 	if !utf8.ValidString(v.Name) {
 		_, err = codec2.String.Append(nil, v.Name)
@@ -90,7 +91,8 @@ func (c RecordCodec) Decode(r *codec2.Reader) (v Record, err error) {
 		return v, r.WrapField("inner.Flag", err)
 	}
 	if p[0] > 1 {
-		return v, r.WrapField("inner.Flag", r.Fail(r.Offset()-1, fmt3.Errorf("%w: invalid bool %d, want 0 or 1", codec2.ErrMalformed, p[0])))
+		_, err = codec2.Unmarshal(codec2.Bool, p[0:1])
+		return v, r.WrapField("inner.Flag", r.Fail(r.Offset()-1, errors.Unwrap(err)))
 	}
 	v.inner.Flag = flag(p[0] == 1)
 	return v, nil
