@@ -54,6 +54,36 @@ type slowly[T any] struct{ c codec.Codec[T] }
 func (s slowly[T]) Append(dst []byte, v T) ([]byte, error)  { return s.c.Append(dst, v) }
 func (s slowly[T]) Decode(r *codec.Reader) (v T, err error) { return s.c.Decode(r) }
 
+var errInterrupted = errors.New("interrupted")
+
+// interruptions returns a Source of p in random pieces that ends the ctx of a call before some of them, and a function
+// that makes a call until it is not interrupted.
+func interruptions[T any](r *rand.Rand, p []byte) (*chanio.Source[[]byte], func(func(context.Context) (T, error)) (T, error)) {
+	var interrupt context.CancelCauseFunc
+	src := chanio.NewSource(chanio.SourceHooks[[]byte]{Next: func(ctx context.Context) ([]byte, error) {
+		if r.IntN(3) == 0 {
+			interrupt(errInterrupted)
+			return nil, chanio.Cause(ctx)
+		}
+		if len(p) == 0 {
+			return nil, io.EOF
+		}
+		n := r.IntN(min(len(p), []int{1, 9, len(p)}[r.IntN(3)]) + 1)
+		chunk := p[:n]
+		p = p[n:]
+		return chunk, nil
+	}})
+	return src, func(call func(context.Context) (T, error)) (v T, err error) {
+		for {
+			var ctx context.Context
+			ctx, interrupt = context.WithCancelCause(context.Background())
+			if v, err = call(ctx); !errors.Is(err, errInterrupted) {
+				return v, err
+			}
+		}
+	}
+}
+
 // entryPoints are all the ways to decode p.
 func entryPoints[T any](c codec.Codec[T], r *rand.Rand) map[string]func(p []byte) outcome {
 	received := func(recv func() (T, error)) (o outcome) {
@@ -134,12 +164,32 @@ func entryPoints[T any](c codec.Codec[T], r *rand.Rand) map[string]func(p []byte
 				return v, err
 			})
 		},
+		"Decode, interrupted": func(p []byte) outcome {
+			src, again := interruptions[T](r, p)
+			in := codec.Decode(src, c)
+			return received(func() (T, error) { return again(in.Recv) })
+		},
+		"a loop of one's own, interrupted": func(p []byte) outcome {
+			src, again := interruptions[T](r, p)
+			in := codec.NewStreamReader(chanio.BytesOf(src))
+			return received(func() (T, error) {
+				return again(func(ctx context.Context) (v T, err error) {
+					if err = in.Begin(ctx); err != nil {
+						return v, err
+					}
+					if v, err = c.Decode(in); err != nil {
+						return v, in.WrapField("", err)
+					}
+					in.Commit()
+					return v, nil
+				})
+			})
+		},
 		"Recv": func(p []byte) outcome {
-			at := r.IntN(len(p) + 1)
-			src := codectest.Chunks(p[:at], p[at:])
+			src, again := interruptions[T](r, p)
 			taken := int64(0)
 			return received(func() (T, error) {
-				v, err := codec.Recv(context.Background(), src, c)
+				v, err := again(func(ctx context.Context) (T, error) { return codec.Recv(ctx, src, c) })
 				var e *codec.Error
 				if errors.As(err, &e) {
 					moved := *e
