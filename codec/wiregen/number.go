@@ -99,8 +99,8 @@ func (f *function) load(p *part) {
 	at := 0
 	for _, n := range p.numbers {
 		if n.form == boolean {
-			f.line("if p[%d] > 1 {\n_, err = %s(%s, p[%d:%d])", at, f.ours("Unmarshal"), f.ours("Bool"), at, at+1)
-			f.failed(f.wrap(), n.name, fmt.Sprintf("r.Fail(r.Offset()-%d, %s(err))", p.width-at, f.std("errors", "Unwrap")))
+			invalid := fmt.Sprintf("r.Fail(r.Offset()-%d, %s(\"%%w: invalid bool %%d, want 0 or 1\", %s, p[%d]))", p.width-at, f.std("fmt", "Errorf"), f.ours("ErrMalformed"), at)
+			f.failing(fmt.Sprintf("p[%d] > 1", at), f.wrap(), n.name, invalid)
 		}
 		at += n.size
 	}

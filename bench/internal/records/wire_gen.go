@@ -4,7 +4,7 @@ package records
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -130,8 +130,7 @@ func (c TradeCodec) Decode(r *codec.Reader) (v Trade, err error) {
 		return v, c.cutID(r)
 	}
 	if p[13] > 1 {
-		_, err = codec.Unmarshal(codec.Bool, p[13:14])
-		return v, r.WrapField("Urgent", r.Fail(r.Offset()-25, errors.Unwrap(err)))
+		return v, r.WrapField("Urgent", r.Fail(r.Offset()-25, fmt.Errorf("%w: invalid bool %d, want 0 or 1", codec.ErrMalformed, p[13])))
 	}
 	v.ID = binary.BigEndian.Uint64(p)
 	v.Account = binary.BigEndian.Uint32(p[8:])

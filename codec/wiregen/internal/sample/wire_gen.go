@@ -4,7 +4,7 @@ package sample
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -145,8 +145,7 @@ func (c TradeCodec) Decode(r *codec.Reader) (v Trade, err error) {
 		return v, c.cutID(r)
 	}
 	if p[8] > 1 {
-		_, err = codec.Unmarshal(codec.Bool, p[8:9])
-		return v, r.WrapField("Urgent", r.Fail(r.Offset()-3, errors.Unwrap(err)))
+		return v, r.WrapField("Urgent", r.Fail(r.Offset()-3, fmt.Errorf("%w: invalid bool %d, want 0 or 1", codec.ErrMalformed, p[8])))
 	}
 	v.ID = binary.BigEndian.Uint64(p)
 	v.Urgent = p[8] == 1
@@ -295,8 +294,7 @@ func (c MixedCodec) Decode(r *codec.Reader) (v Mixed, err error) {
 		return v, c.cutSize(r)
 	}
 	if p[54] > 1 {
-		_, err = codec.Unmarshal(codec.Bool, p[54:55])
-		return v, r.WrapField("On", r.Fail(r.Offset()-1, errors.Unwrap(err)))
+		return v, r.WrapField("On", r.Fail(r.Offset()-1, fmt.Errorf("%w: invalid bool %d, want 0 or 1", codec.ErrMalformed, p[54])))
 	}
 	v.Size = uint32(p[0])<<16 | uint32(p[1])<<8 | uint32(p[2])
 	v.Delta = int32((uint32(p[5])<<16|uint32(p[4])<<8|uint32(p[3]))<<8) >> 8

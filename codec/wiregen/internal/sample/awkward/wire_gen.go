@@ -6,7 +6,7 @@ package awkward
 
 import (
 	binary2 "encoding/binary"
-	"errors"
+	fmt3 "fmt"
 	math2 "math"
 	slices2 "slices"
 	strconv2 "strconv"
@@ -91,8 +91,7 @@ func (c RecordCodec) Decode(r *codec2.Reader) (v Record, err error) {
 		return v, r.WrapField("inner.Flag", err)
 	}
 	if p[0] > 1 {
-		_, err = codec2.Unmarshal(codec2.Bool, p[0:1])
-		return v, r.WrapField("inner.Flag", r.Fail(r.Offset()-1, errors.Unwrap(err)))
+		return v, r.WrapField("inner.Flag", r.Fail(r.Offset()-1, fmt3.Errorf("%w: invalid bool %d, want 0 or 1", codec2.ErrMalformed, p[0])))
 	}
 	v.inner.Flag = flag(p[0] == 1)
 	return v, nil
