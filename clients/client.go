@@ -132,7 +132,7 @@ func (cl *Client[R, W]) hello(ctx context.Context, c *chanio.Conn) (err error) {
 	}
 	ctx, cancel := within(ctx, cl.cfg.HelloTimeout, "clients: Hello is not over")
 	defer cancel()
-	if panicked := guard.Call(func() { err = cl.cfg.Hello(ctx, cl.fresh) }); panicked != nil {
+	if panicked := guard.Call(func() { err = sound(cl.cfg.Hello(ctx, cl.fresh)) }); panicked != nil {
 		err = panicked
 	}
 	if err != nil {

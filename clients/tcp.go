@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/socket"
 )
 
@@ -112,7 +114,15 @@ func notNil(c *chanio.Conn, err error) (*chanio.Conn, error) {
 	if c == nil && err == nil {
 		err = errors.New("clients: the dial function returned neither a connection nor an error")
 	}
-	return c, err
+	return c, sound(err)
+}
+
+// sound returns err or, if errors.Is and errors.As cannot be asked about it, an error with its text.
+func sound(err error) error {
+	if deadline.IsSound(err) {
+		return err
+	}
+	return fmt.Errorf("clients: a %T with a method that panics: %v", err, err)
 }
 
 func (cfg *Config) timeout() time.Duration { return cmp.Or(cfg.Timeout, defaultTimeout) }
