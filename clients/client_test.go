@@ -302,18 +302,23 @@ func TestG16ClientSurvivesAnErrorThatPanics(t *testing.T) {
 		require.Equal(t, clients.Waiting, cl.State().Phase)
 		require.NoError(t, cl.Close())
 	})
-	fails := true
-	cfg := clients.ClientConfig[string, string]{Hello: func(context.Context, *chanio.Duplex[string, string]) error {
-		if fails {
-			fails = false
-			return unsound
-		}
-		return nil
-	}}
-	asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
-		requireReply(t, cl, "a")
-		require.Equal(t, 2, s.dialled)
-	}, answerAll)
+	for _, fail := range []func(d *chanio.Duplex[string, string]) error{
+		func(*chanio.Duplex[string, string]) error { return unsound },
+		func(d *chanio.Duplex[string, string]) error { d.Out.Abort(unsound); return nil },
+	} {
+		failed := false
+		cfg := clients.ClientConfig[string, string]{Hello: func(_ context.Context, d *chanio.Duplex[string, string]) error {
+			if failed {
+				return nil
+			}
+			failed = true
+			return fail(d)
+		}}
+		asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+			requireReply(t, cl, "a")
+			require.Equal(t, 2, s.dialled)
+		}, answerAll)
+	}
 }
 
 // lineTags put the number in front of a line. The servers here answer with "re: " in front of that.

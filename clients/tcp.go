@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -114,15 +113,7 @@ func notNil(c *chanio.Conn, err error) (*chanio.Conn, error) {
 	if c == nil && err == nil {
 		err = errors.New("clients: the dial function returned neither a connection nor an error")
 	}
-	return c, sound(err)
-}
-
-// sound returns err or, if errors.Is and errors.As cannot be asked about it, an error with its text.
-func sound(err error) error {
-	if deadline.IsSound(err) {
-		return err
-	}
-	return fmt.Errorf("clients: a %T with a method that panics: %v", err, err)
+	return c, deadline.Sound(err)
 }
 
 func (cfg *Config) timeout() time.Duration { return cmp.Or(cfg.Timeout, defaultTimeout) }
