@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"testing"
 
@@ -25,5 +26,15 @@ func TestFinal(t *testing.T) {
 		require.ErrorIs(t, last, err)
 		require.EqualError(t, last, err.Error())
 		require.Same(t, last, deadline.Final(last))
+	}
+}
+
+// A nil *net.OpError panics when errors.Is or errors.As examines it.
+func TestTheEndOfAStreamCanBeExamined(t *testing.T) {
+	for _, err := range []error{(*net.OpError)(nil), fmt.Errorf("wrapped: %w", (*net.OpError)(nil))} {
+		last := deadline.Final(err)
+		require.NotErrorIs(t, last, io.EOF)
+		require.False(t, deadline.Resumable(bg, last))
+		require.ErrorContains(t, last, "with a method that panics: "+err.Error())
 	}
 }
