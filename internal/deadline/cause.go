@@ -38,18 +38,25 @@ func Resumable(ctx context.Context, err error) bool {
 
 // isOfCall reports whether err is marked as an error that concerns only one call.
 func isOfCall(err error) bool {
-	var r interface{ Resumable() bool }
-	return errors.As(err, &r) && r.Resumable()
+	r, ok := errors.AsType[resumer](err)
+	return ok && r.Resumable()
+}
+
+type resumer interface {
+	error
+	Resumable() bool
 }
 
 // Final returns err for the end of a stream. If err says that it concerns only one call, perhaps of another stream, the
 // result says the opposite: a receiver that repeats such calls would never notice the end. An error of the user with a
 // method that panics says nothing.
-func Final(err error) error {
-	if IsSound(err) && isOfCall(err) {
-		return &final{err}
+func Final(err error) (end error) {
+	end = err
+	defer func() { _ = recover() }()
+	if err != nil && isOfCall(err) {
+		end = &final{err}
 	}
-	return err
+	return end
 }
 
 type final struct{ error }
