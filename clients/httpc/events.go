@@ -133,15 +133,18 @@ func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 				return ev, nil
 			}
 		}
-		if err := e.judge(ctx, err); err != nil {
-			switch {
-			case err == io.EOF:
-				e.end.Set(nil)
-			case !chanio.Resumable(ctx, err):
-				e.end.Set(err)
-			}
-			return sse.Event{}, err
+		if ctx.Err() != nil {
+			return sse.Event{}, chanio.Cause(ctx)
 		}
+		switch err = e.judge(err); err {
+		case nil:
+			continue
+		case io.EOF:
+			e.end.Set(nil)
+		default:
+			e.end.Set(err)
+		}
+		return sse.Event{}, err
 	}
 }
 
@@ -189,11 +192,9 @@ func (e *eventSource) ready(ctx context.Context) error {
 }
 
 // judge returns the error that ends the Source, or nil for another attempt.
-func (e *eventSource) judge(ctx context.Context, err error) error {
+func (e *eventSource) judge(err error) error {
 	var end *endOfEvents
 	switch {
-	case ctx.Err() != nil:
-		return chanio.Cause(ctx)
 	case e.life.Err() != nil:
 		return chanio.Cause(e.life)
 	case err == errNoMoreEvents:

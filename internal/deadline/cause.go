@@ -39,8 +39,13 @@ func Resumable(ctx context.Context, err error) bool {
 
 // isOfCall reports whether err is marked as an error that concerns only one call.
 func isOfCall(err error) bool {
-	var r interface{ Resumable() bool }
-	return errors.As(err, &r) && r.Resumable()
+	r, ok := errors.AsType[resumer](err)
+	return ok && r.Resumable()
+}
+
+type resumer interface {
+	error
+	Resumable() bool
 }
 
 // Sound returns err or, if it is not sound, an error with its text.

@@ -1,6 +1,7 @@
 package deadline_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,5 +37,12 @@ func TestTheEndOfAStreamCanBeExamined(t *testing.T) {
 		require.NotErrorIs(t, last, io.EOF)
 		require.False(t, deadline.Resumable(bg, last))
 		require.ErrorContains(t, last, "with a method that panics: "+err.Error())
+	}
+}
+
+// Every half of a stream ends through Final, most with these errors.
+func TestFinalOfTheUsualEndsAllocatesNothing(t *testing.T) {
+	for _, err := range []error{nil, io.EOF, net.ErrClosed, context.Canceled} {
+		require.Zero(t, testing.AllocsPerRun(100, func() { _ = deadline.Final(err) }), "%v", err)
 	}
 }
