@@ -250,4 +250,4 @@ func (c *Conn) Stats() ConnStats {
 
 // Buffered reports whether In holds bytes that have arrived and that no receiver has taken, also in the channel of its C,
 // but not what a codec has left of a value of that channel. It does not block. For a Conn made by [ConnOf] it is false.
-func (c *Conn) Buffered() bool { return c.low != nil && (c.low.In.Unprocessed() || c.In.isAhead()) }
+func (c *Conn) Buffered() bool { return c.low != nil && (c.low.In.Unprocessed() || isAhead(c.In)) }

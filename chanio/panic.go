@@ -11,11 +11,16 @@ import (
 type PanicError struct {
 	Value any    // what it panicked with; nil if it called runtime.Goexit
 	Stack []byte // of the goroutine that panicked, as runtime/debug.Stack prints it
+
+	unsound bool // Value is an error whose methods panic
 }
 
 // Recovered returns a PanicError for v, the result of recover in a deferred function of a stage or endpoint. For
 // runtime.Goexit, where recover returns nil, v is nil.
-func Recovered(v any) *PanicError { return &PanicError{Value: v, Stack: debug.Stack()} }
+func Recovered(v any) *PanicError {
+	err, ok := v.(error)
+	return &PanicError{Value: v, Stack: debug.Stack(), unsound: ok && !deadline.IsSound(err)}
+}
 
 // Error describes the panic, without the stack.
 func (e *PanicError) Error() string {
@@ -27,7 +32,7 @@ func (e *PanicError) Error() string {
 
 // Unwrap returns the value of the panic if it is an error, unless a method of that panics in turn.
 func (e *PanicError) Unwrap() error {
-	if err, ok := e.Value.(error); ok && deadline.IsSound(err) {
+	if err, ok := e.Value.(error); ok && !e.unsound {
 		return err
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 // the failure of src after a failure. Close closes src at once. Except for Close, the reader is for one goroutine at a
 // time. NewReader starts no goroutine. The reader becomes the only consumer of src, for good.
 func NewReader(ctx context.Context, src *Source[[]byte]) io.ReadCloser {
-	up, err := src.own(ctx, nil, "chanio.NewReader")
+	up, err := own(ctx, src, nil, "chanio.NewReader")
 	if err != nil { // ctx has ended, so every Read fails
 		return &sourceReader{ctx: ctx, up: Upstream[[]byte]{s: src}, in: noBytes{err}}
 	}

@@ -77,7 +77,7 @@ func (s *Source[T]) Recv(ctx context.Context) (v T, err error) {
 	pulled := false
 	defer func() {
 		if !pulled {
-			s.crash(c, recover())
+			crash(s, c, recover())
 		} else if !c.state.CompareAndSwap(taken, vacant) {
 			s.turn.leave(c, vacant)
 		}
@@ -104,7 +104,7 @@ func (s *Source[T]) TryRecv() (v T, ok bool, err error) {
 	pulled := false
 	defer func() {
 		if !pulled {
-			s.crash(c, recover())
+			crash(s, c, recover())
 			return
 		}
 		s.turn.leave(c, vacant)
@@ -146,7 +146,7 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 		pulling := true
 		defer func() {
 			if pulling {
-				s.crash(c, recover())
+				crash(s, c, recover())
 			} else {
 				c.state.CompareAndSwap(inBody, vacant) // the body has left the loop
 			}
@@ -376,9 +376,9 @@ func callError(ctx context.Context, err error) error {
 	return err
 }
 
-// crash ends the stream and the turn of c because a hook did not return: it panicked with v, or called runtime.Goexit
-// if v is nil. The panic propagates.
-func (s *Source[T]) crash(c *consumer, v any) {
+// crash ends s and the turn of c because a hook did not return: it panicked with v, or called runtime.Goexit if v is
+// nil. The panic propagates.
+func crash[T any](s *Source[T], c *consumer, v any) {
 	defer s.turn.leave(c, vacant)
 	s.broken(v)
 	if v != nil {

@@ -118,8 +118,8 @@ func (v *sourceView[T]) offer(ctx context.Context, closing <-chan struct{}, x T)
 	return false
 }
 
-// isAhead reports whether values wait that were received from the endpoint: put back, or in a channel of C.
-func (s *Source[T]) isAhead() bool {
+// isAhead reports whether values of s wait that were received from the endpoint: put back, or in a channel of C.
+func isAhead[T any](s *Source[T]) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.extra

@@ -90,7 +90,7 @@ func takeOver(ctx context.Context, in *Source[[]byte]) (Upstream[[]byte], error)
 			return Upstream[[]byte]{}, err
 		}
 	}
-	return in.own(ctx, nil, "TLS")
+	return own(ctx, in, nil, "TLS")
 }
 
 // TLS returns the state of the TLS session, or nil if the connection is not secured. It also works for a [*tls.Conn]

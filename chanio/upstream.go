@@ -14,7 +14,7 @@ type Upstream[T any] struct {
 // ends before s does. Claim waits for a consumer whose ctx has ended to return; [Source.Acquire] bounds that wait with
 // a ctx.
 func (s *Source[T]) Claim(stage string) Upstream[T] {
-	up, _ := s.own(context.Background(), nil, stage)
+	up, _ := own(context.Background(), s, nil, stage)
 	return up
 }
 
@@ -28,11 +28,11 @@ func (s *Source[T]) Acquire(ctx context.Context, stage string) (Upstream[T], err
 			return Upstream[T]{s, c}, nil
 		}
 	}
-	return s.own(ctx, ctx.Done(), stage)
+	return own(ctx, s, ctx.Done(), stage)
 }
 
-// own makes a stage the consumer, until it releases s or done is closed. ctx bounds the wait for an earlier one.
-func (s *Source[T]) own(ctx context.Context, done <-chan struct{}, stage string) (Upstream[T], error) {
+// own makes a stage the consumer of s, until it releases s or done is closed. ctx bounds the wait for an earlier one.
+func own[T any](ctx context.Context, s *Source[T], done <-chan struct{}, stage string) (Upstream[T], error) {
 	if s == nil {
 		panic(stage + ": the Source is nil")
 	}

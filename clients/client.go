@@ -12,6 +12,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/guard"
 )
 
@@ -132,7 +133,7 @@ func (cl *Client[R, W]) hello(ctx context.Context, c *chanio.Conn) (err error) {
 	}
 	ctx, cancel := within(ctx, cl.cfg.HelloTimeout, "clients: Hello is not over")
 	defer cancel()
-	if panicked := guard.Call(func() { err = cl.cfg.Hello(ctx, cl.fresh) }); panicked != nil {
+	if panicked := guard.Call(func() { err = deadline.Sound(cl.cfg.Hello(ctx, cl.fresh)) }); panicked != nil {
 		err = panicked
 	}
 	if err != nil {

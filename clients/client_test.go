@@ -289,6 +289,38 @@ func TestG16ClientSurvivesPanicsOfUserCode(t *testing.T) {
 	})
 }
 
+// A nil *net.OpError panics when errors.Is or errors.As examines it.
+func TestG16ClientSurvivesAnErrorThatPanics(t *testing.T) {
+	var unsound error = (*net.OpError)(nil)
+	synctest.Test(t, func(t *testing.T) {
+		cl := clients.NewClient(func(context.Context) (*chanio.Conn, error) { return nil, unsound }, codec.Lines, codec.Lines,
+			&clients.ClientConfig[string, string]{Timeout: time.Minute})
+		_, err := cl.Call(t.Context(), "a")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.ErrorIs(t, err, clients.ErrNotSent)
+		require.ErrorContains(t, err, "*net.OpError with a method that panics")
+		require.Equal(t, clients.Waiting, cl.State().Phase)
+		require.NoError(t, cl.Close())
+	})
+	for _, fail := range []func(d *chanio.Duplex[string, string]) error{
+		func(*chanio.Duplex[string, string]) error { return unsound },
+		func(d *chanio.Duplex[string, string]) error { d.Out.Abort(unsound); return nil },
+	} {
+		failed := false
+		cfg := clients.ClientConfig[string, string]{Hello: func(_ context.Context, d *chanio.Duplex[string, string]) error {
+			if failed {
+				return nil
+			}
+			failed = true
+			return fail(d)
+		}}
+		asking(t, cfg, func(t *testing.T, cl *lineClient, s *lineServer) {
+			requireReply(t, cl, "a")
+			require.Equal(t, 2, s.dialled)
+		}, answerAll)
+	}
+}
+
 // lineTags put the number in front of a line. The servers here answer with "re: " in front of that.
 var lineTags = &clients.CallerTags[string, string]{
 	Tag: func(w string, id uint64) string { return fmt.Sprint(id, " ", w) },

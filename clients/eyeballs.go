@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -126,19 +127,24 @@ func share(ctx context.Context, n int) time.Duration {
 // failures holds the errors of all addresses of a host.
 type failures []error
 
-// err returns the first failure that concerns the peer rather than an address family without a route.
+// err returns all failures as one error, with the text of the first that concerns the peer rather than an address family
+// without a route.
 func (f failures) err() error {
-	telling := f[0]
-	for _, err := range f {
-		if !isNoRoute(err) {
-			telling = err
-			break
-		}
-	}
 	if len(f) == 1 {
-		return telling
+		return f[0]
 	}
-	return fmt.Errorf("%w (none of its %d addresses answers)", telling, len(f))
+	telling := max(slices.IndexFunc(f, func(err error) bool { return !isNoRoute(err) }), 0)
+	f[0], f[telling] = f[telling], f[0]
+	return &unreachable{f}
+}
+
+// unreachable is the error of a host with several addresses.
+type unreachable struct{ failures }
+
+func (e *unreachable) Unwrap() []error { return e.failures }
+
+func (e *unreachable) Error() string {
+	return fmt.Sprintf("%v (none of its %d addresses answers)", e.failures[0], len(e.failures))
 }
 
 func isNoRoute(err error) bool {

@@ -103,9 +103,9 @@ type pooled[T any] struct {
 	lifetime   time.Duration // 0: no limit
 }
 
-// NewPool returns a Pool of the values that open returns. open must respect its ctx. closer closes a value, in the
-// goroutine that finds it expired or broken, so it must not block for long: for an unused [chanio.Conn], call
-// Out.Abort. cfg may be nil.
+// NewPool returns a Pool of the values that open returns. open must respect its ctx and bound its own time: for MinIdle,
+// its ctx ends only with the Pool. closer closes a value, in the goroutine that finds it expired or broken, so it must
+// not block for long: for an unused [chanio.Conn], call Out.Abort. cfg may be nil.
 func NewPool[T any](open func(ctx context.Context) (T, error), closer func(T), cfg *PoolConfig[T]) *Pool[T] {
 	if open == nil || closer == nil {
 		panic("clients: NewPool: needs a function to open and one to close")

@@ -215,6 +215,7 @@ func (r *Reconnector) failedAt(at time.Time, err error) error {
 }
 
 func (r *Reconnector) end(err error) error {
+	err = deadline.Final(err) // not that of a call, even if dial repeats one of another stream
 	r.board.set(ReconnectState{Phase: Ended, Failures: r.failures, Err: err})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // flaky is a server that can be down.
@@ -219,6 +221,15 @@ func TestReconnectGivesUp(t *testing.T) {
 		}
 		require.Len(t, f.dials, 3)
 		require.ErrorIs(t, r.State().Err, errDown)
+	})
+	f = &flaky{down: []error{deadline.Exceeded, nil}} // of a call on a connection of dial
+	reconnecting(t, f, clients.ReconnectConfig{MaxAttempts: 1}, func(t *testing.T, r *clients.Reconnector) {
+		for range 2 {
+			_, err := r.Conns.Recv(t.Context())
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			require.False(t, chanio.Resumable(t.Context(), err))
+		}
+		require.Equal(t, r.State().Err, r.Conns.Err())
 	})
 	f = &flaky{down: []error{errDown, io.ErrNoProgress, nil}}
 	permanent := func(err error) bool { return errors.Is(err, io.ErrNoProgress) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/socket"
 )
 
@@ -112,7 +113,7 @@ func notNil(c *chanio.Conn, err error) (*chanio.Conn, error) {
 	if c == nil && err == nil {
 		err = errors.New("clients: the dial function returned neither a connection nor an error")
 	}
-	return c, err
+	return c, deadline.Sound(err)
 }
 
 func (cfg *Config) timeout() time.Duration { return cmp.Or(cfg.Timeout, defaultTimeout) }

@@ -327,5 +327,7 @@ func (d *decoder[T]) fail(ctx context.Context, err error) error {
 	case d.r.err != nil:
 		_ = d.up.Fail(ctx, io.EOF) // a frame was cut short
 	}
-	return e
+	var end chanio.End // which makes e final, even if a codec of the user has met the error of a call on another stream
+	end.Set(e)
+	return end.Err()
 }

@@ -109,7 +109,7 @@ func (a *acceptor) acceptOf() (nc net.Conn, err error) {
 	}
 	panicked := guard.Call(func() {
 		nc, err = a.nl.Accept()
-		isTemporary(err) // the methods of err may panic too
+		_, _ = isTemporary(err), errors.Is(err, io.EOF) // the methods of err may panic too
 	})
 	if panicked != nil {
 		return nil, panicked

@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -32,13 +33,7 @@ func (o *observer) isOfPeer(c *chanio.Conn, err error) bool {
 	case !errors.Is(err, os.ErrDeadlineExceeded) && !isIncomplete(err):
 		return false
 	}
-	return op != nil || deadline.Ended(c.In.Done()) || isOfCall(err)
-}
-
-// isOfCall reports whether err is a deadline that concerned one call of a stream that continues.
-func isOfCall(err error) bool {
-	var call interface{ Resumable() bool }
-	return errors.As(err, &call) && call.Resumable()
+	return op != nil || deadline.Ended(c.In.Done()) || chanio.Resumable(context.Background(), err)
 }
 
 // isAbout reports whether op is about c: it names the addresses of c. If it cannot, because it is a TLS alert, of a close,

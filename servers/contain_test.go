@@ -245,12 +245,20 @@ func TestAForeignListenerMayFailForNow(t *testing.T) {
 	require.NoError(t, ln.Close())
 }
 
+// unsound is an error that panics when it is examined.
+type unsound struct{}
+
+func (unsound) Error() string { return "unsound" }
+func (unsound) Is(error) bool { panic("boom: Is") }
+
 func TestG16AForeignListenerThatPanicsEndsServeWithThat(t *testing.T) {
 	secure, _ := signed(t)
 	for _, cfg := range []*servers.Config{nil, {TLS: secure}} {
 		for want, accept := range map[string]func() (net.Conn, error){
 			"panic: boom":                     func() (net.Conn, error) { panic("boom") },
 			"neither a connection nor an err": func() (net.Conn, error) { return nil, nil },
+			"panic: boom: Is":                 func() (net.Conn, error) { return nil, unsound{} },
+			"panic: runtime error":            func() (net.Conn, error) { return nil, (*net.OpError)(nil) },
 		} {
 			nl, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
@@ -295,6 +303,23 @@ func TestG16AForeignConnThatPanicsBeforeItsHeaderEndsNothingElse(t *testing.T) {
 		}
 		require.Contains(t, converse(t, dial(t, ln), proxyLine+"hello"), "192.0.2.1", "the only place is free again")
 		require.NoError(t, ln.Close())
+	}
+}
+
+// unshut cannot be half-closed, and says so with an error that panics when it is examined.
+type unshut struct{ net.Conn }
+
+func (unshut) CloseWrite() error { return unsound{} }
+
+func TestG16AForeignConnWhoseHalfCloseFailsEndsNothingElse(t *testing.T) {
+	ended := make(chan error, 1)
+	ln, _ := serve(t, &servers.Config{
+		Wrap:  func(nc net.Conn) net.Conn { return unshut{nc} },
+		Hooks: &servers.Hooks{Closed: func(c *chanio.Conn) { ended <- c.Cause() }},
+	}, func(context.Context, *chanio.Conn) error { return nil })
+	for range 2 {
+		dial(t, ln)
+		require.ErrorContains(t, <-ended, "boom: Is")
 	}
 }
 

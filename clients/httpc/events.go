@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -75,7 +74,7 @@ func Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[
 // ctx bounds all requests: when it ends, the Source ends with its cause. Config.Timeout and AttemptTimeout bound only the
 // time until the server has accepted. The caller must close the Source.
 func (c *Client) Events(ctx context.Context, url string, cfg *EventsConfig) (*chanio.Source[sse.Event], error) {
-	e := &eventSource{client: c, url: url, closed: make(chan struct{})}
+	e := &eventSource{client: c, url: url}
 	e.life, e.endLife = context.WithCancel(ctx)
 	if cfg != nil {
 		e.cfg = *cfg
@@ -109,10 +108,9 @@ type eventSource struct {
 	url    string
 	cfg    EventsConfig
 	state  sse.State
-	closed chan struct{}
 	end    chanio.End
 
-	life    context.Context // ends with the Source
+	life    context.Context // ends with the Source, which has its end first
 	endLife context.CancelFunc
 
 	events   *chanio.Source[sse.Event] // of the current response, or nil
@@ -135,15 +133,18 @@ func (e *eventSource) next(ctx context.Context) (sse.Event, error) {
 				return ev, nil
 			}
 		}
-		if err := e.judge(ctx, err); err != nil {
-			switch {
-			case err == io.EOF:
-				e.end.Set(nil)
-			case !chanio.Resumable(ctx, err):
-				e.end.Set(err)
-			}
-			return sse.Event{}, err
+		if ctx.Err() != nil {
+			return sse.Event{}, chanio.Cause(ctx)
 		}
+		switch err = e.judge(err); err {
+		case nil:
+			continue
+		case io.EOF:
+			e.end.Set(nil)
+		default:
+			e.end.Set(err)
+		}
+		return sse.Event{}, err
 	}
 }
 
@@ -183,24 +184,17 @@ func (e *eventSource) ready(ctx context.Context) error {
 		case <-t.C:
 		case <-ctx.Done():
 			return chanio.Cause(ctx)
-		case <-e.closed:
-			return net.ErrClosed
+		case <-e.life.Done():
+			return chanio.Cause(e.life)
 		}
 	}
 	return e.connect(ctx)
 }
 
 // judge returns the error that ends the Source, or nil for another attempt.
-func (e *eventSource) judge(ctx context.Context, err error) error {
-	select {
-	case <-e.closed:
-		return net.ErrClosed
-	default:
-	}
+func (e *eventSource) judge(err error) error {
 	var end *endOfEvents
 	switch {
-	case ctx.Err() != nil:
-		return chanio.Cause(ctx)
 	case e.life.Err() != nil:
 		return chanio.Cause(e.life)
 	case err == errNoMoreEvents:
@@ -296,11 +290,9 @@ func (e *eventSource) accept(resp *Response, cancel context.CancelFunc) error {
 	e.mu.Lock()
 	e.resp, e.cancel = resp, cancel
 	e.mu.Unlock()
-	select {
-	case <-e.closed:
+	if e.life.Err() != nil { // perhaps before close could see resp
 		_ = resp.Close()
-		return net.ErrClosed
-	default:
+		return chanio.Cause(e.life)
 	}
 	resp.call.unbind()
 	e.events = sse.Decode(resp.Body, &sse.StreamConfig{MaxEvent: e.cfg.MaxEvent, State: &e.state})
@@ -360,7 +352,6 @@ func (e *eventSource) drop() {
 
 // close is the close hook of the Source. It may run concurrently with next.
 func (e *eventSource) close() error {
-	close(e.closed)
 	e.endLife()
 	e.mu.Lock()
 	resp := e.resp

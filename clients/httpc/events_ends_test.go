@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // atOnce is a Backoff without a pause.
@@ -177,4 +181,28 @@ func TestSilenceBoundsARefusalOfEvents(t *testing.T) {
 		require.ErrorAs(t, errs[1], &refused)
 		require.NoError(t, events.Close())
 	})
+}
+
+// TestEventsEndAfterMaxAttemptsThatFailedAsACallDoes has the dial repeat the error of a call on another stream.
+func TestEventsEndAfterMaxAttemptsThatFailedAsACallDoes(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { oneEvent(w) })
+	dials := 0
+	c := New(&Config{Dial: func(ctx context.Context, addr string, conn *chanio.ConnConfig) (*chanio.Conn, error) {
+		if dials++; dials > 1 {
+			return nil, deadline.Exceeded
+		}
+		return clients.DialTCP(ctx, addr, &clients.Config{Conn: *conn})
+	}})
+	defer func() { _ = c.Close() }()
+	events, err := c.Events(t.Context(), url, &EventsConfig{Backoff: atOnce, MaxAttempts: 2})
+	require.NoError(t, err)
+	_, err = events.Recv(t.Context())
+	require.NoError(t, err)
+	c.CloseIdleConnections()
+	for range 2 {
+		_, err = events.Recv(t.Context())
+		require.ErrorContains(t, err, "gave up after 2 attempts")
+		require.False(t, chanio.Resumable(t.Context(), err))
+	}
+	require.Equal(t, err, events.Err())
 }

@@ -214,3 +214,11 @@ func TestLateRefusalOfAnExpectationIsRepeated(t *testing.T) {
 	require.Equal(t, 417, resp.Status, "the body is gone")
 	require.NoError(t, resp.Close())
 }
+
+func TestUnknownExpectationIsRefused(t *testing.T) {
+	c := newClient(t, &Config{Proxy: Direct})
+	for _, value := range []string{"", "100-continue, other", "other"} {
+		_, err := c.Do(t.Context(), &Request{Method: "POST", URL: "http://127.0.0.1:1/", Header: http.Header{"Expect": {value}}, Body: Text("hello")})
+		require.ErrorContains(t, err, "unknown expectation", value)
+	}
+}

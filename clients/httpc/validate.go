@@ -137,8 +137,12 @@ func (x *exchange) checkHeader() error {
 		}
 		known := http1.Lookup(name)
 		for _, v := range values {
-			if !http1.ValidValue(strings.Trim(v, " \t")) {
+			v = strings.Trim(v, " \t")
+			if !http1.ValidValue(v) {
 				return invalid("invalid value of the header field %q", name) // it may be a secret
+			}
+			if known == http1.Expect && !http1.EqualFold(v, "100-continue") {
+				return invalid("unknown expectation %q: there is only 100-continue (RFC 9110 10.1.1)", v)
 			}
 			x.note(known, v)
 		}
@@ -150,7 +154,7 @@ func (x *exchange) checkHeader() error {
 func (x *exchange) note(known http1.Known, value string) {
 	switch known {
 	case http1.Expect:
-		x.expects = http1.EqualFold(value, "100-continue")
+		x.expects = true
 	case http1.Connection:
 		if http1.HasToken([]byte(value), "close") {
 			x.closes = true

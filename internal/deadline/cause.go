@@ -3,6 +3,7 @@ package deadline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"reflect"
@@ -38,15 +39,29 @@ func Resumable(ctx context.Context, err error) bool {
 
 // isOfCall reports whether err is marked as an error that concerns only one call.
 func isOfCall(err error) bool {
-	var r interface{ Resumable() bool }
-	return errors.As(err, &r) && r.Resumable()
+	r, ok := errors.AsType[resumer](err)
+	return ok && r.Resumable()
+}
+
+type resumer interface {
+	error
+	Resumable() bool
+}
+
+// Sound returns err or, if it is not sound, an error with its text.
+func Sound(err error) error {
+	if IsSound(err) {
+		return err
+	}
+	return fmt.Errorf("%T with a method that panics: %v", err, err)
 }
 
 // Final returns err for the end of a stream. If err says that it concerns only one call, perhaps of another stream, the
-// result says the opposite: a receiver that repeats such calls would never notice the end. An error of the user with a
-// method that panics says nothing.
+// result says the opposite: a receiver that repeats such calls would never notice the end. The result is sound, because
+// whoever closes the stream or hears of its end examines it.
 func Final(err error) error {
-	if IsSound(err) && isOfCall(err) {
+	err = Sound(err)
+	if isOfCall(err) {
 		return &final{err}
 	}
 	return err

@@ -1,9 +1,11 @@
 package deadline_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"testing"
 
@@ -25,5 +27,22 @@ func TestFinal(t *testing.T) {
 		require.ErrorIs(t, last, err)
 		require.EqualError(t, last, err.Error())
 		require.Same(t, last, deadline.Final(last))
+	}
+}
+
+// A nil *net.OpError panics when errors.Is or errors.As examines it.
+func TestTheEndOfAStreamCanBeExamined(t *testing.T) {
+	for _, err := range []error{(*net.OpError)(nil), fmt.Errorf("wrapped: %w", (*net.OpError)(nil))} {
+		last := deadline.Final(err)
+		require.NotErrorIs(t, last, io.EOF)
+		require.False(t, deadline.Resumable(bg, last))
+		require.ErrorContains(t, last, "with a method that panics: "+err.Error())
+	}
+}
+
+// Every half of a stream ends through Final, most with these errors.
+func TestFinalOfTheUsualEndsAllocatesNothing(t *testing.T) {
+	for _, err := range []error{nil, io.EOF, net.ErrClosed, context.Canceled} {
+		require.Zero(t, testing.AllocsPerRun(100, func() { _ = deadline.Final(err) }), "%v", err)
 	}
 }

@@ -54,6 +54,9 @@ func Parse(msg []byte, id uint16, name string, typ dnsmessage.Type) (Answer, err
 	if err := records.follow(&a, Lower(name)); err != nil {
 		return Answer{}, err
 	}
+	if a.RCode == dnsmessage.RCodeNameError { // it counts more than addresses, as in the net package
+		a.Addrs = nil
+	}
 	if len(a.Addrs) > 0 || a.Alias != "" && a.RCode == dnsmessage.RCodeSuccess {
 		return a, nil
 	}

@@ -195,6 +195,15 @@ func TestAbsenceHoldsAsLongAsTheZoneSays(t *testing.T) {
 	}
 }
 
+func TestNameErrorCountsMoreThanAddresses(t *testing.T) {
+	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) {
+		m.RCode, m.Answers = dnsmessage.RCodeNameError, []dnsmessage.Resource{a("a.test.", 60, 1)}
+	})
+	got, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)
+	require.NoError(t, err)
+	require.Equal(t, Answer{RCode: dnsmessage.RCodeNameError}, got)
+}
+
 func TestAnswerSaysThatItIsTruncatedOrRefused(t *testing.T) {
 	msg := reply(t, 7, "a.test.", func(m *dnsmessage.Message) { m.Truncated = true })
 	got, err := Parse(msg, 7, "a.test.", dnsmessage.TypeA)

@@ -52,12 +52,12 @@ func (w *wire) closeWrite(ctx context.Context) error {
 	go func() {
 		err := net.ErrClosed // after Goexit
 		defer func() { done <- err }()
-		err = w.s.guard(nc.CloseWrite)
+		err = w.s.guard(func() error { return w.s.notShut(nc.CloseWrite()) })
 	}()
 	select {
 	case err := <-done:
 		if err != nil {
-			return w.s.notShut(err)
+			return err
 		}
 		return w.flush(ctx)
 	case <-ctx.Done():

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // MultipartConfig configures [Multipart]. A nil *MultipartConfig and the zero value use the defaults. A request that
@@ -326,6 +327,7 @@ func (m *multiparts) judge(ctx context.Context, err error) error {
 	if m.in.err != nil && err != io.EOF {
 		err = m.in.err
 	}
+	err = deadline.Final(err) // a part of a line may be lost, so no later call can go on
 	switch {
 	case m.in.interrupted: // err may be about a line that is cut
 		return chanio.Cause(ctx)

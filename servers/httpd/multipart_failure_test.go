@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // drainParts receives all parts with their content, and returns why they ended.
@@ -40,6 +41,7 @@ func TestPartsFailAsTheirBodyDoes(t *testing.T) {
 	for _, store := range []bool{false, true} {
 		for failure, status := range map[error]int{
 			os.ErrDeadlineExceeded:           http.StatusRequestTimeout,
+			deadline.Exceeded:                http.StatusRequestTimeout, // of the handler
 			io.ErrUnexpectedEOF:              http.StatusBadRequest,
 			&http.MaxBytesError{Limit: 1}:    http.StatusRequestEntityTooLarge,
 			fmt.Errorf("%w", errUnpacked):    http.StatusRequestEntityTooLarge,
@@ -50,6 +52,7 @@ func TestPartsFailAsTheirBodyDoes(t *testing.T) {
 				err := drainParts(t, partsOf(t, &MultipartConfig{Store: store}, body, "multipart/form-data; boundary=b"))
 				require.ErrorIs(t, err, failure, "%q", text[:cut])
 				require.Equal(t, status, statusOf(err), "%q: %v", text[:cut], err)
+				require.False(t, chanio.Resumable(t.Context(), err), "%q: %v", text[:cut], err)
 			}
 		}
 	}
