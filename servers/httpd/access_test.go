@@ -288,15 +288,20 @@ func hears(t *testing.T, s *http2.Stream) {
 	}
 }
 
-// afterGone replies when the client has gone.
+// afterGone replies when the client has gone, which it does after an informational response.
 func afterGone(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
 		<-r.Context().Done()
 		_, _ = io.WriteString(w, text)
 	}
 }
 
-func resets(_ *testing.T, s *http2.Stream) { s.Reset(CodeCancel, nil) }
+func resets(t *testing.T, s *http2.Stream) {
+	_, err := s.Head(t.Context())
+	require.NoError(t, err)
+	s.Reset(CodeCancel, nil)
+}
 
 func TestHooksAreToldOnceOfEveryExchangeOverHTTP2(t *testing.T) {
 	get := ask2("GET")
