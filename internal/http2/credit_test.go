@@ -68,6 +68,33 @@ func TestClosedBodyIsDroppedAndItsStreamGetsNoMoreWindow(t *testing.T) {
 	})
 }
 
+// TestBodyThatWaitsHoldsLittleMoreThanItsWindow sends frames of several lengths.
+func TestBodyThatWaitsHoldsLittleMoreThanItsWindow(t *testing.T) {
+	for _, size := range []int{1, 100, 513, 4097, chunkMax/2 + 1, chunkMax * 3 / 4, chunkMax} {
+		streams := make(chan *exchange, 1)
+		inRaw(t, nil, func(x *exchange) {
+			streams <- x
+			<-x.gone
+		}, func(r *raw) {
+			const window = 64 << 10
+			r.ok(r.headers(1, false, request("POST", "/")))
+			for range window / size {
+				r.ok(r.fr.WriteData(1, false, make([]byte, size)))
+			}
+			require.NotContains(t, r.heard(), "RST_STREAM")
+			x := <-streams
+			x.c.mu.Lock()
+			defer x.c.mu.Unlock()
+			held := 0
+			for _, chunk := range x.In.chunks {
+				held += cap(chunk)
+			}
+			require.GreaterOrEqual(t, held, window/size*size)
+			require.LessOrEqual(t, held, window+chunkMax, "frames of %d bytes", size)
+		})
+	}
+}
+
 // TestClientsWindowGrowsTo4MiB is TestWindowGrowsWhileTheReaderKeepsUp for a client.
 func TestClientsWindowGrowsTo4MiB(t *testing.T) {
 	inSilence(t, func(r *raw, c *Conn, _ <-chan error) {

@@ -239,8 +239,8 @@ func (r *Reader) takeLocked() {
 	r.cur = joined
 }
 
-// roomLocked returns space for n bytes, after the last chunk or in a new one. Small frames share a chunk, so that a
-// stream holds little more than its window.
+// roomLocked returns space for n bytes, after the last chunk or in a new one. Small frames share a chunk, and those that
+// wait fill theirs, so that a stream holds little more than its window.
 func (r *Reader) roomLocked(n int) []byte {
 	if last := len(r.chunks) - 1; last >= 0 {
 		if p := r.chunks[last]; cap(p)-len(p) >= n {
@@ -248,7 +248,7 @@ func (r *Reader) roomLocked(n int) []byte {
 			return p[len(p) : len(p)+n]
 		}
 	}
-	if n > chunkMax/2 && n <= chunkMax {
+	if n > chunkMax/2 && n <= chunkMax && (len(r.chunks) == 0 || n > chunkMax-chunkMin) {
 		return largest.Get()[:n]
 	}
 	size := n

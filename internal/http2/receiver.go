@@ -192,7 +192,7 @@ func (rc *receiver) readFrame() error {
 	}
 	f, err := rc.framer.ReadFrameForHeader(header)
 	if err != nil {
-		return rc.payloadError(header, err)
+		return rc.payloadError(err)
 	}
 	return rc.onFrame(f)
 }
@@ -260,17 +260,10 @@ func (rc *receiver) frameError(err error) error {
 }
 
 // payloadError is frameError for errors that may belong to one stream.
-func (rc *receiver) payloadError(header frames.FrameHeader, err error) error {
-	c := rc.c
+func (rc *receiver) payloadError(err error) error {
 	var one frames.StreamError
 	if !errors.As(err, &one) || rc.input.err != nil {
 		return rc.frameError(err)
 	}
-	c.mu.Lock()
-	idle := c.idleLocked(header.StreamID)
-	c.mu.Unlock()
-	if idle {
-		return protocolError("frame for a stream that is idle")
-	}
-	return c.refuse(one.StreamID, &StreamError{Code: Code(one.Code)})
+	return rc.c.refuse(one.StreamID, &StreamError{Code: Code(one.Code)})
 }

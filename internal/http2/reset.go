@@ -4,9 +4,14 @@ import (
 	frames "golang.org/x/net/http2"
 )
 
-// refuse resets a stream because of what the peer sent. It counts as a reset by the peer.
+// refuse resets a stream because of what the peer sent. It counts as a reset by the peer. An idle stream cannot be
+// reset: RFC 9113 6.4.
 func (c *Conn) refuse(id uint32, why *StreamError) error {
 	c.mu.Lock()
+	if c.idleLocked(id) {
+		c.mu.Unlock()
+		return protocolError("frame for a stream that is idle")
+	}
 	if !c.client && !c.resets.take() {
 		c.mu.Unlock()
 		return calm("too many streams that had to be reset")

@@ -105,6 +105,14 @@ func TestErrorsOfTheConnection(t *testing.T) {
 		"DATA without a stream":    {func(r *raw) error { return r.fr.WriteData(0, false, []byte("x")) }, "PROTOCOL_ERROR"},
 		"reset of an idle stream":  {func(r *raw) error { return r.fr.WriteRSTStream(1, 0) }, "PROTOCOL_ERROR"},
 		"window of an idle stream": {func(r *raw) error { return r.fr.WriteWindowUpdate(1, 1) }, "PROTOCOL_ERROR"},
+		"idle stream that depends on itself": {func(r *raw) error {
+			return r.fr.WritePriority(1, frames.PriorityParam{StreamDep: 1})
+		}, "PROTOCOL_ERROR"},
+		"even stream that depends on itself": {func(r *raw) error {
+			return r.fr.WriteHeaders(frames.HeadersFrameParam{
+				StreamID: 2, BlockFragment: r.encode(get("/")), EndHeaders: true, Priority: frames.PriorityParam{StreamDep: 2},
+			})
+		}, "PROTOCOL_ERROR"},
 		"push": {func(r *raw) error {
 			return r.fr.WritePushPromise(frames.PushPromiseParam{StreamID: 1, PromiseID: 2, EndHeaders: true})
 		}, "PROTOCOL_ERROR"},

@@ -288,6 +288,21 @@ func hears(t *testing.T, s *http2.Stream) {
 	}
 }
 
+// afterGone replies when the client has gone, which it does after an informational response.
+func afterGone(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		<-r.Context().Done()
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+func resets(t *testing.T, s *http2.Stream) {
+	_, err := s.Head(t.Context())
+	require.NoError(t, err)
+	s.Reset(CodeCancel, nil)
+}
+
 func TestHooksAreToldOnceOfEveryExchangeOverHTTP2(t *testing.T) {
 	get := ask2("GET")
 	for _, c := range []struct {
@@ -332,6 +347,10 @@ func TestHooksAreToldOnceOfEveryExchangeOverHTTP2(t *testing.T) {
 			require.ErrorAs(t, err, &reset)
 			require.True(t, reset.Remote)
 		}},
+		{name: "reset before a short reply", handler: afterGone("hello"), exchange: over2(get, true, resets),
+			want: Access{Method: "GET"}, err: isError(ErrClientGone)},
+		{name: "reset before a long reply", handler: afterGone(strings.Repeat("x", 10000)), exchange: over2(get, true, resets),
+			want: Access{Method: "GET"}, err: isError(ErrClientGone)},
 		{name: "tunnel", handler: func(w http.ResponseWriter, r *http.Request) {
 			tunnel, err := Tunnel(w, r)
 			if err != nil {

@@ -100,6 +100,8 @@ func (b *requestBody) blamed(err error) error {
 	case errors.As(err, &broken):
 		b.bad.Store(int32(broken.Status))
 		return &RequestError{broken.Status, err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &RequestError{http.StatusRequestTimeout, err}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		b.bad.Store(http.StatusBadRequest)
 	}

@@ -23,7 +23,7 @@ type plan struct {
 
 // bodyAllowed reports whether a response with this status has a body.
 func bodyAllowed(status int) bool {
-	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
+	return status >= 200 && status != http.StatusNoContent && status != http.StatusResetContent && status != http.StatusNotModified
 }
 
 // snapshot stores the header in lines and plan. Later changes by the handler affect only trailers. A native handler has
@@ -235,6 +235,8 @@ func (w *response) frame(last bool) {
 	switch {
 	case w.grantsTunnel(): // it has no length: RFC 9110 9.3.6
 		w.framing = http1.Framing{Kind: http1.UntilClose}
+	case w.status == http.StatusResetContent: // its head does not say that it has no body: RFC 9110 15.3.6
+		w.framing = http1.Framing{Kind: http1.Sized}
 	case !bodyAllowed(w.status):
 		w.framing = http1.Framing{}
 	case w.length >= 0 && !p.unsized:

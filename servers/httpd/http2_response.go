@@ -120,6 +120,9 @@ func (w *streamResponse) taken() bool { return w.tunnel != nil }
 func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 	var head []http2.Field
 	if !w.headDone {
+		if err := w.stream.Err(); err != nil {
+			return err // so the head was never written
+		}
 		head = w.head(start, false)
 	}
 	switch {
@@ -252,6 +255,10 @@ func (w *streamResponse) end() error {
 	kept := w.kept()
 	var head []http2.Field
 	if !w.headDone {
+		if err := w.stream.Err(); err != nil {
+			w.giveBack()
+			return err
+		}
 		head = w.head(kept, true)
 	}
 	if w.length >= 0 && w.written < w.length && !w.isHead && bodyAllowed(w.status) {

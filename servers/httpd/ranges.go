@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weir-go/weir/internal/http1"
 )
 
 // maxRanges limits the ranges of a request. A request for more gets the whole.
@@ -22,8 +24,8 @@ func (s span) contentRange(size int64) string {
 // to send everything, because the field is absent or invalid, or has too many or overlapping ranges. If whole is false,
 // no range can be satisfied.
 func parseRange(field string, size int64) (spans []span, whole bool) {
-	list, ok := strings.CutPrefix(field, "bytes=")
-	if !ok || size == 0 {
+	unit, list, _ := strings.Cut(field, "=")
+	if !http1.EqualFold(unit, "bytes") || size == 0 {
 		return nil, true
 	}
 	count := 0

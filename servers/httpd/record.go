@@ -115,7 +115,7 @@ func (rec *accessRecord) fill(o *output) {
 	if rec.Sent = o.written; !o.finished || o.wasReset {
 		rec.Sent -= int64(o.n)
 	}
-	if o.isHead {
+	if o.isHead || !o.headDone {
 		rec.Sent = 0
 	}
 	if o.req != nil {

@@ -388,7 +388,7 @@ func TestConditions(t *testing.T) {
 		{`If-Unmodified-Since: ` + before, 412, ""},
 		{`If-Match: "tag"` + "\n" + `If-Unmodified-Since: ` + before, 200, "0123456789"},
 		{"Range: bytes=2-4", 206, "234"},
-		{"Range: bytes=3-3", 206, "3"},
+		{"Range: Bytes=3-3", 206, "3"}, // RFC 9110 14.1
 		{"Range: bytes=8-", 206, "89"},
 		{"Range: bytes=8-100", 206, "89"},
 		{"Range: bytes=-3", 206, "789"},

@@ -158,6 +158,22 @@ func TestBodyWithoutAByteTimesOut(t *testing.T) {
 	})
 }
 
+func TestReplyToABodyThatTimesOutIs408(t *testing.T) {
+	handler := Reply(func(_ context.Context, r *http.Request) (Response, error) {
+		_, err := io.ReadAll(r.Body)
+		return Text("x"), err
+	})
+	inBubble(t, handler.ServeHTTP, nil, func(t *testing.T, dial func() (net.Conn, *bufio.Reader)) {
+		nc, in := dial()
+		_, err := io.WriteString(nc, strings.TrimSuffix(post5, "ello"))
+		require.NoError(t, err)
+		r, err := http.ReadResponse(in, nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusRequestTimeout, r.StatusCode)
+		require.NoError(t, nc.Close())
+	})
+}
+
 // TestBodyOverHTTP2MayBeSilent checks that BodyTimeout applies only to HTTP/1.
 func TestBodyOverHTTP2MayBeSilent(t *testing.T) {
 	echo := func(w http.ResponseWriter, r *http.Request) {
