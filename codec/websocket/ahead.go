@@ -28,7 +28,7 @@ func newAhead() (*ahead, context.Context) {
 }
 
 // readsAheadLocked reports whether messages may be read while nobody receives.
-func (c *Conn) readsAheadLocked() bool { return !c.full && !c.readOver && !c.inOver && !c.ended }
+func (c *Conn) readsAheadLocked() bool { return !c.full && !c.bye.hasHeard() && !c.inOver && !c.ended }
 
 // startAheadLocked starts a goroutine that reads ahead, if no other reads and the queue has room.
 func (c *Conn) startAheadLocked() {
@@ -300,14 +300,14 @@ func (c *Conn) heartLocked(out backlog) (sleep time.Duration, ping bool, dead er
 	if c.full {
 		heard = now // nobody reads, so nobody can tell
 	}
-	if c.bye != nil && c.bye.said > 0 && !c.readOver {
+	if c.bye.hasSaid() && !c.bye.hasHeard() {
 		left := max(c.bye.said, heard) + c.cfg.CloseTimeout - now
 		if left <= 0 {
 			return 0, false, lateError("peer did not answer the Close frame within " + c.cfg.CloseTimeout.String())
 		}
 		return left, false, nil
 	}
-	if c.cfg.PingAfter < 0 || c.readOver {
+	if c.cfg.PingAfter < 0 || c.bye.hasHeard() {
 		return 0, false, nil
 	}
 	if c.probe != nil && heard >= c.probe.sent {
