@@ -51,16 +51,22 @@ func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 		r.budget, r.wanted = unbounded, wanted
 		c.endBackend(a)
 	}()
-	for c.aheadBudget() {
+	for {
+		if r.budget = r.aheadBudget(); r.budget == 0 {
+			break
+		}
 		m, err := c.guardedMessage(ctx)
 		if err == errNoBudget {
-			c.setFull()
+			break
 		}
 		if err != nil {
 			return
 		}
-		c.enqueue(m, nil)
+		r.queue = append(r.queue, m)
 	}
+	c.mu.Lock()
+	c.full = true
+	c.mu.Unlock()
 }
 
 // guardedMessage reads a message in a goroutine of the Conn. A panic in a reader of the user ends the connection.
@@ -94,38 +100,16 @@ func (c *Conn) guard(f func()) {
 	returned = true
 }
 
-// enqueue adds a message that was read ahead. Only the first may have a lease.
-func (c *Conn) enqueue(m Message, of *lease) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	q := c.queue.Load()
-	if q == nil {
-		q = &queue{lease: of}
+// aheadBudget returns how many bytes may be read ahead.
+func (r *reader) aheadBudget() int32 {
+	if len(r.queue) >= aheadMessages {
+		return 0
 	}
-	q.messages = append(q.messages, m)
-	q.bytes += len(m.Data)
-	c.queue.Store(q)
-}
-
-// aheadBudget sets how much may be read ahead, and reports whether that is anything.
-func (c *Conn) aheadBudget() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	budget, queued := aheadBytes-len(c.rd.buf), 0
-	if q := c.queue.Load(); q != nil {
-		budget, queued = budget-q.bytes, len(q.messages)
+	budget := aheadBytes - len(r.buf)
+	for _, m := range r.queue {
+		budget -= len(m.Data)
 	}
-	c.rd.budget = int32(max(budget, 0))
-	if c.rd.budget == 0 || queued >= aheadMessages {
-		c.full = true
-	}
-	return !c.full
-}
-
-func (c *Conn) setFull() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.full = true
+	return int32(max(budget, 0))
 }
 
 func (c *Conn) endBackend(a *ahead) {
@@ -180,6 +164,10 @@ func (c *Conn) startDropping() {
 		if !c.merge {
 			_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
 		}
+		for _, m := range c.rd.queue {
+			m.release()
+		}
+		c.rd.queue = nil
 		for {
 			m, err := c.guardedMessage(ctx)
 			if err != nil {

@@ -43,8 +43,7 @@ type Conn struct {
 	handshake packed
 
 	mu       sync.Mutex
-	ahead    *ahead                // the goroutine that reads ahead
-	queue    atomic.Pointer[queue] // what was read ahead; nil if that is nothing. Changed with mu held
+	ahead    *ahead // the goroutine that reads ahead
 	timer    *time.Timer
 	lastTurn uint64    // of the one in turn, at the last look of the timer
 	probe    *probe    // sent to learn whether the peer is alive; nil: none
@@ -57,13 +56,6 @@ type Conn struct {
 	inOver bool        // In was closed
 	ended  bool        // the connection below is about to be released
 	merge  bool        // the connection has no deadlines, so a Recv is interrupted by its ctx; set by NewConn
-}
-
-// queue is the messages that were read ahead.
-type queue struct {
-	messages []Message
-	bytes    int
-	lease    *lease // of the first message, if await has read that
 }
 
 // NewConn returns a WebSocket over conn, whose handshake is complete; it owns conn from then on. cfg may be nil. When a

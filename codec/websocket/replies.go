@@ -23,7 +23,7 @@ func (c *Conn) awaitReplies() {
 	c.mu.Lock()
 	who, turns := c.who.present()
 	entered, _ := c.w.gate.entries()
-	waits := !c.inOver && (who == receiver || turns > 0 || c.queue.Load() != nil)
+	waits := !c.inOver && (who == receiver || turns > 0 || len(c.rd.queue) > 0)
 	bye := c.byeLocked()
 	bye.replies = replies{waits, turns, entered, bye.heard, bye.heard}
 	c.mu.Unlock()
