@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -16,32 +15,21 @@ const (
 	lookEvery     = 250 * time.Millisecond // how long nobody has received before reading ahead begins
 )
 
-// ahead is a goroutine that reads messages: before the receiver asks for them, or, after In was closed, to drop them.
-type ahead struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-func newAhead() (*ahead, context.Context) {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &ahead{cancel, make(chan struct{})}, ctx
-}
-
 // readsAheadLocked reports whether messages may be read while nobody receives.
 func (c *Conn) readsAheadLocked() bool { return !c.full && !c.bye.hasHeard() && !c.inOver && !c.ended }
 
 // startAheadLocked starts a goroutine that reads ahead, if no other reads and the queue has room.
 func (c *Conn) startAheadLocked() {
-	if !c.readsAheadLocked() || !c.who.begin(inBackend) {
+	if !c.readsAheadLocked() {
 		return
 	}
-	a, ctx := newAhead()
-	c.ahead = a
-	go c.readAhead(ctx, a) // stopBackend waits for it
+	if ctx, ok := c.who.beginBackendLocked(); ok {
+		go c.readAhead(ctx) // the next receiver waits for it
+	}
 }
 
 // readAhead reads messages into the queue until a receiver takes over or the queue is full.
-func (c *Conn) readAhead(ctx context.Context, a *ahead) {
+func (c *Conn) readAhead(ctx context.Context) {
 	r := &c.rd
 	wanted := r.wanted
 	if wanted == asPieces {
@@ -49,7 +37,7 @@ func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 	}
 	defer func() {
 		r.budget, r.wanted = unbounded, wanted
-		c.endBackend(a)
+		c.endBackend()
 	}()
 	for {
 		if r.budget = r.aheadBudget(); r.budget == 0 {
@@ -112,88 +100,42 @@ func (r *reader) aheadBudget() int32 {
 	return int32(max(budget, 0))
 }
 
-func (c *Conn) endBackend(a *ahead) {
+func (c *Conn) endBackend() {
 	c.mu.Lock()
-	if c.ahead == a {
-		c.ahead = nil
-	}
-	c.who.endBackend()
-	c.mu.Unlock()
-	a.cancel()
-	close(a.done)
+	defer c.mu.Unlock()
+	c.who.endBackendLocked()
 }
 
-// stopBackend stops the goroutine that reads ahead and waits for it.
-func (c *Conn) stopBackend() {
+// drop reads and drops messages after In was closed, once the one who reads has let go.
+func (c *Conn) drop() {
 	c.mu.Lock()
-	a := c.ahead
-	c.mu.Unlock()
-	if a == nil {
-		runtime.Gosched() // it has just let go
-		return
-	}
-	a.cancel()
-	<-a.done
-}
-
-// startDropping starts a goroutine that reads and drops messages after In was closed.
-func (c *Conn) startDropping() {
-	a, ctx := newAhead()
-	c.mu.Lock()
-	before := c.ahead
-	c.ahead = a
-	c.mu.Unlock()
-	if before != nil {
-		before.cancel()
-	}
-	go func() { // ends with the stream below, which finish and bothEnded see to
-		if before != nil {
-			<-before.done
-		}
-		if !c.awaitTurn() {
-			c.mu.Lock()
-			if c.ahead == a {
-				c.ahead = nil
-			}
-			c.mu.Unlock()
-			a.cancel()
-			close(a.done)
+	ctx, ok := c.who.beginBackendLocked()
+	for ; !ok; ctx, ok = c.who.beginBackendLocked() {
+		free := c.who.stopLocked()
+		c.mu.Unlock()
+		select {
+		case <-free:
+		case <-c.conn.Done():
 			return
 		}
-		defer c.endBackend(a)
-		if !c.merge {
-			_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
-		}
-		for _, m := range c.rd.queue {
-			m.release()
-		}
-		c.rd.queue = nil
-		for {
-			m, err := c.guardedMessage(ctx)
-			if err != nil {
-				return
-			}
-			m.release()
-		}
-	}()
-}
-
-// awaitTurn waits until the receiver has returned. It returns false if the connection is released first.
-func (c *Conn) awaitTurn() bool {
-	for !c.who.begin(inBackend) {
 		c.mu.Lock()
-		waiter := c.who.waitLocked()
-		c.mu.Unlock()
-		if c.who.begin(inBackend) {
-			return true
-		}
-		select {
-		case <-waiter:
-		case <-c.conn.Done():
-			return false
-		}
 	}
-	return true
+	c.mu.Unlock()
+	defer c.endBackend()
+	if !c.merge {
+		_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
+	}
+	for _, m := range c.rd.queue {
+		m.release()
+	}
+	c.rd.queue = nil
+	for {
+		m, err := c.guardedMessage(ctx)
+		if err != nil {
+			return
+		}
+		m.release()
+	}
 }
 
 // tick is how long the timer sleeps while nobody reads.

@@ -43,7 +43,6 @@ type Conn struct {
 	handshake packed
 
 	mu       sync.Mutex
-	ahead    *ahead // the goroutine that reads ahead
 	timer    *time.Timer
 	lastTurn uint64    // of the one in turn, at the last look of the timer
 	probe    *probe    // sent to learn whether the peer is alive; nil: none

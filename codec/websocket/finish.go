@@ -360,12 +360,11 @@ func (c *Conn) bothEnded() {
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
-	a := c.ahead
+	if c.who.stop != nil {
+		c.who.stop()
+	}
 	over := c.bye.hasHeard()
 	c.mu.Unlock()
-	if a != nil {
-		a.cancel()
-	}
 	c.undrain()
 	if c.detach != nil {
 		c.detach()

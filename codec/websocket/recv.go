@@ -235,10 +235,14 @@ func (r *reader) quick(p []byte, own cloner) (m Message, n int) {
 // beginReceive makes the consumer of In the reader. It returns false if In was closed.
 func (c *Conn) beginReceive() bool {
 	for !c.who.begin(receiver) {
-		if !c.inEnd.Open() {
+		c.mu.Lock()
+		if !c.inEnd.Open() { // the one who reads is drop, which begins with mu held
+			c.mu.Unlock()
 			return false
 		}
-		c.stopBackend()
+		free := c.who.stopLocked()
+		c.mu.Unlock()
+		<-free
 	}
 	c.rd.endLoans()
 	return true
@@ -249,6 +253,7 @@ func (c *Conn) endReceive() {
 	if c.who.end() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.who.heed.Store(false)
 		c.who.tellLocked()
 		c.rouseLocked()
 	}
@@ -287,7 +292,7 @@ func (c *Conn) closeIn() error {
 	c.full = false
 	c.mu.Unlock()
 	c.interrupt()
-	c.startDropping()
+	go c.drop() // ends with the stream below, which finish and bothEnded see to
 	c.maybeFinish()
 	c.rouse()
 	return nil
