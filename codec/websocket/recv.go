@@ -46,7 +46,7 @@ func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
 	if err != nil {
 		err = c.rd.judge(ctx, err)
 	} else {
-		err = c.awaitMessage(ctx, m)
+		err = c.message(ctx, m, true)
 	}
 	if err != nil {
 		err = c.receiveError(ctx, err)
@@ -87,18 +87,18 @@ func (c *Conn) idle() bool {
 func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
 	merged := &untilEnd{Context: ctx, end: &c.inEnd}
 	defer merged.release()
-	if err := c.awaitMessage(merged, m); err != nil {
+	if err := c.message(merged, m, true); err != nil {
 		return c.receiveError(merged, err)
 	}
 	return nil
 }
 
-// awaitMessage sets m to the next message, after skipping the rest of a message that is to be skipped. An idle
-// connection waits in it, so it and its callers have small stack frames.
-func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
+// message sets m to the next message, or piece of one, after skipping the rest of one that is to be skipped. For wait see
+// reader.message. An idle connection waits in it, so it and its callers have small stack frames.
+func (c *Conn) message(ctx context.Context, m *Message, wait bool) (err error) {
 	for {
 		if !c.rd.fromQueue(m, false) {
-			if *m, err = c.rd.message(ctx, true); err != nil {
+			if *m, err = c.rd.message(ctx, wait); err != nil {
 				return err
 			}
 		}
@@ -143,30 +143,15 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 		return m, false, net.ErrClosed
 	}
 	defer c.endReceive()
-	for {
-		m, ok, err = c.tryMessage()
-		if !ok || err != nil || !c.skipped(&m) {
-			return m, ok, err
-		}
-	}
-}
-
-// tryMessage returns the next message, or piece of one, if it is at hand.
-func (c *Conn) tryMessage() (m Message, ok bool, err error) {
 	r := &c.rd
-	if r.fromQueue(&m, false) {
-		return m, true, nil
-	}
 	r.settle()
-	at := len(r.src.Buffered())
-	if !r.hasMore() && (at == 0 || at == int(r.tried)) {
+	if at := len(r.src.Buffered()); len(r.queue) == 0 && !r.hasMore() && (at == 0 || at == int(r.tried)) {
 		return m, false, nil
 	}
-	m, err = c.rd.message(context.Background(), false)
-	switch {
-	case err == nil:
+	switch err = c.message(context.Background(), &m, false); err {
+	case nil:
 		return m, true, nil
-	case err == errWouldWait:
+	case errWouldWait:
 		r.tried = int32(len(r.src.Buffered()))
 		return m, false, nil
 	}
