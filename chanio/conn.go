@@ -21,7 +21,7 @@ type ConnConfig struct {
 	CloseWait time.Duration
 
 	// SendBuffer is the number of bytes that Out accepts beyond those written, before a Send waits. A value is accepted
-	// whole if there is any room. 0 means 64 KiB.
+	// whole if there is any room; for large ones see [Sink.Send]. 0 means 64 KiB.
 	SendBuffer int
 
 	// Coalesce is how long a small value may wait to be sent together with others. It applies only while the input

@@ -38,6 +38,9 @@ func NewSink[T any](hooks SinkHooks[T]) *Sink[T] {
 // accepts v even if ctx has ended already, so a loop that must end with ctx checks it. After Close, Send returns
 // net.ErrClosed; after a failure, that failure. An error that concerns only v, such as one of a codec, leaves the sink
 // usable. When Send returns, the sink no longer refers to v.
+//
+// A connection does not copy a []byte of 16 KiB or more: Send returns when it has been written. If ctx ends first, Send
+// copies the rest and returns nil, since v has been accepted.
 func (s *Sink[T]) Send(ctx context.Context, v T) error {
 	if !s.hooks.End.Open() {
 		return refusal(s.hooks.End)

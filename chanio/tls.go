@@ -17,9 +17,9 @@ import (
 //
 // Bytes that c.In has already received are part of the handshake, so STARTTLS takes two steps: receive the last line,
 // then call TLSServer. The line may have been received through codec.Decode or codec.Frame, provided that nothing
-// receives there any more; those stages end and cannot be used again. Contexts, deadlines and an IdleTimeout used with
-// c before do not affect the new connection; c's WriteTimeout still applies to the encrypted data. Values still in
-// channels of c.Out are sent before the handshake.
+// receives there any more, not even a loop whose body calls TLSServer; those stages end and cannot be used again.
+// Contexts, deadlines and an IdleTimeout used with c before do not affect the new connection; c's WriteTimeout still
+// applies to the encrypted data. Values still in channels of c.Out are sent before the handshake.
 //
 // Records are written to c's buffer, so neither they nor alerts make a Recv wait for a peer that does not read. Closing
 // Out sends close_notify and leaves the other direction open. If the peer closes without close_notify, In ends with

@@ -7,7 +7,7 @@ import (
 )
 
 // Buffer runs the stages above it in a goroutine, up to n values ahead of the receiver. When n values wait, the policy
-// applies: [Block] stops receiving from src.
+// applies to the next one: [Block] holds it until there is room, and receives no further one from src.
 //
 // The goroutine ends when src ends, when ctx ends, which closes src for good, or when the receiver closes the stream.
 // The end or failure of src, or the cause of ctx, comes after the waiting values. A panic in a stage above ends the

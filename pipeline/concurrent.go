@@ -13,7 +13,7 @@ import (
 
 // MapConcurrent applies f to up to n values at a time, each in a goroutine, and passes on the results in the order of
 // src. It takes up to 3n values whose results have not been received, as many as n goroutines between two channels of n
-// slots would; then it stops receiving from src.
+// slots would, and one more that waits for room; then it stops receiving from src.
 //
 // An error of f ends the stream after the results of earlier values, cancels the ctx of f for later ones, and closes
 // src at once. io.EOF has the same effect as a clean end. An end or failure of src comes after the results of all its

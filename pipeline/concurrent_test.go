@@ -57,7 +57,7 @@ func TestG8MapConcurrentTakesAtMostThreeTimesNAhead(t *testing.T) {
 		w := watch(upto(100)...)
 		s := pipeline.MapConcurrent(t.Context(), w.Source, 4, sameCtx(nothing))
 		synctest.Wait()
-		require.EqualValues(t, 12+1, w.taken.Load())
+		require.EqualValues(t, 12+1, w.taken.Load()) // one waits for room
 		require.NoError(t, s.Close())
 	})
 }

@@ -105,10 +105,9 @@ type Config struct {
 
 	// Logger receives events that are not returned as errors. Warnings concern this program and its machine: errors of
 	// handlers, failing accepts, unreadable certificates. Errors are panics. Actions of peers, such as a reset, garbage
-	// or a failed handshake, are logged at Info, or at Debug if the peer never sent a byte, as health checks do; so is
-	// an error that a handler returns after it has aborted its connection with it. Such lines are rate-limited, and a
-	// count replaces those left out. In all packages of this module the attributes local and peer are the addresses of
-	// a connection, and err is an error. nil means no logging.
+	// or a failed handshake, are logged at Info, or at Debug if the peer never sent a byte, as health checks do. Such
+	// lines are rate-limited, and a count replaces those left out. In all packages of this module the attributes local
+	// and peer are the addresses of a connection, and err is an error. nil means no logging.
 	Logger *slog.Logger
 }
 

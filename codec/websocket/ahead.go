@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"os"
-	"runtime"
 	"time"
 
 	"github.com/weir-go/weir/chanio"
@@ -16,32 +15,21 @@ const (
 	lookEvery     = 250 * time.Millisecond // how long nobody has received before reading ahead begins
 )
 
-// ahead is a goroutine that reads messages: before the receiver asks for them, or, after In was closed, to drop them.
-type ahead struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-func newAhead() (*ahead, context.Context) {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &ahead{cancel, make(chan struct{})}, ctx
-}
-
 // readsAheadLocked reports whether messages may be read while nobody receives.
-func (c *Conn) readsAheadLocked() bool { return !c.full && !c.readOver && !c.inOver && !c.ended }
+func (c *Conn) readsAheadLocked() bool { return !c.full && !c.bye.hasHeard() && !c.inOver && !c.ended }
 
 // startAheadLocked starts a goroutine that reads ahead, if no other reads and the queue has room.
 func (c *Conn) startAheadLocked() {
-	if !c.readsAheadLocked() || !c.who.begin(inBackend) {
+	if !c.readsAheadLocked() {
 		return
 	}
-	a, ctx := newAhead()
-	c.ahead = a
-	go c.readAhead(ctx, a) // stopBackend waits for it
+	if ctx, ok := c.who.beginBackendLocked(); ok {
+		go c.readAhead(ctx) // the next receiver waits for it
+	}
 }
 
 // readAhead reads messages into the queue until a receiver takes over or the queue is full.
-func (c *Conn) readAhead(ctx context.Context, a *ahead) {
+func (c *Conn) readAhead(ctx context.Context) {
 	r := &c.rd
 	wanted := r.wanted
 	if wanted == asPieces {
@@ -49,18 +37,24 @@ func (c *Conn) readAhead(ctx context.Context, a *ahead) {
 	}
 	defer func() {
 		r.budget, r.wanted = unbounded, wanted
-		c.endBackend(a)
+		c.endBackend()
 	}()
-	for c.aheadBudget() {
+	for {
+		if r.budget = r.aheadBudget(); r.budget == 0 {
+			break
+		}
 		m, err := c.guardedMessage(ctx)
 		if err == errNoBudget {
-			c.setFull()
+			break
 		}
 		if err != nil {
 			return
 		}
-		c.enqueue(m, nil)
+		r.queue = append(r.queue, m)
 	}
+	c.mu.Lock()
+	c.full = true
+	c.mu.Unlock()
 }
 
 // guardedMessage reads a message in a goroutine of the Conn. A panic in a reader of the user ends the connection.
@@ -94,118 +88,54 @@ func (c *Conn) guard(f func()) {
 	returned = true
 }
 
-// enqueue adds a message that was read ahead. Only the first may have a lease.
-func (c *Conn) enqueue(m Message, of *lease) {
+// aheadBudget returns how many bytes may be read ahead.
+func (r *reader) aheadBudget() int32 {
+	if len(r.queue) >= aheadMessages {
+		return 0
+	}
+	budget := aheadBytes - len(r.buf)
+	for _, m := range r.queue {
+		budget -= len(m.Data)
+	}
+	return int32(max(budget, 0))
+}
+
+func (c *Conn) endBackend() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.queue.Load()
-	if q == nil {
-		q = &queue{lease: of}
-	}
-	q.messages = append(q.messages, m)
-	q.bytes += len(m.Data)
-	c.queue.Store(q)
+	c.who.endBackendLocked()
 }
 
-// aheadBudget sets how much may be read ahead, and reports whether that is anything.
-func (c *Conn) aheadBudget() bool {
+// drop reads and drops messages after In was closed, once the one who reads has let go.
+func (c *Conn) drop() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	budget, queued := aheadBytes-len(c.rd.buf), 0
-	if q := c.queue.Load(); q != nil {
-		budget, queued = budget-q.bytes, len(q.messages)
-	}
-	c.rd.budget = int32(max(budget, 0))
-	if c.rd.budget == 0 || queued >= aheadMessages {
-		c.full = true
-	}
-	return !c.full
-}
-
-func (c *Conn) setFull() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.full = true
-}
-
-func (c *Conn) endBackend(a *ahead) {
-	c.mu.Lock()
-	if c.ahead == a {
-		c.ahead = nil
-	}
-	c.who.endBackend()
-	c.mu.Unlock()
-	a.cancel()
-	close(a.done)
-}
-
-// stopBackend stops the goroutine that reads ahead and waits for it.
-func (c *Conn) stopBackend() {
-	c.mu.Lock()
-	a := c.ahead
-	c.mu.Unlock()
-	if a == nil {
-		runtime.Gosched() // it has just let go
-		return
-	}
-	a.cancel()
-	<-a.done
-}
-
-// startDropping starts a goroutine that reads and drops messages after In was closed.
-func (c *Conn) startDropping() {
-	a, ctx := newAhead()
-	c.mu.Lock()
-	before := c.ahead
-	c.ahead = a
-	c.mu.Unlock()
-	if before != nil {
-		before.cancel()
-	}
-	go func() { // ends with the stream below, which finish and bothEnded see to
-		if before != nil {
-			<-before.done
-		}
-		if !c.awaitTurn() {
-			c.mu.Lock()
-			if c.ahead == a {
-				c.ahead = nil
-			}
-			c.mu.Unlock()
-			a.cancel()
-			close(a.done)
+	ctx, ok := c.who.beginBackendLocked()
+	for ; !ok; ctx, ok = c.who.beginBackendLocked() {
+		free := c.who.stopLocked()
+		c.mu.Unlock()
+		select {
+		case <-free:
+		case <-c.conn.Done():
 			return
 		}
-		defer c.endBackend(a)
-		if !c.merge {
-			_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
-		}
-		for {
-			m, err := c.guardedMessage(ctx)
-			if err != nil {
-				return
-			}
-			m.release()
-		}
-	}()
-}
-
-// awaitTurn waits until the receiver has returned. It returns false if the connection is released first.
-func (c *Conn) awaitTurn() bool {
-	for !c.who.begin(inBackend) {
 		c.mu.Lock()
-		waiter := c.who.waitLocked()
-		c.mu.Unlock()
-		if c.who.begin(inBackend) {
-			return true
-		}
-		select {
-		case <-waiter:
-		case <-c.conn.Done():
-			return false
-		}
 	}
-	return true
+	c.mu.Unlock()
+	defer c.endBackend()
+	if !c.merge {
+		_ = c.conn.SetReadDeadline(time.Time{}) // of interrupt
+	}
+	for _, m := range c.rd.queue {
+		m.release()
+	}
+	c.rd.queue = nil
+	for {
+		m, err := c.guardedMessage(ctx)
+		if err != nil {
+			return
+		}
+		m.release()
+	}
 }
 
 // tick is how long the timer sleeps while nobody reads.
@@ -300,14 +230,14 @@ func (c *Conn) heartLocked(out backlog) (sleep time.Duration, ping bool, dead er
 	if c.full {
 		heard = now // nobody reads, so nobody can tell
 	}
-	if c.bye != nil && c.bye.said > 0 && !c.readOver {
+	if c.bye.hasSaid() && !c.bye.hasHeard() {
 		left := max(c.bye.said, heard) + c.cfg.CloseTimeout - now
 		if left <= 0 {
 			return 0, false, lateError("peer did not answer the Close frame within " + c.cfg.CloseTimeout.String())
 		}
 		return left, false, nil
 	}
-	if c.cfg.PingAfter < 0 || c.readOver {
+	if c.cfg.PingAfter < 0 || c.bye.hasHeard() {
 		return 0, false, nil
 	}
 	if c.probe != nil && heard >= c.probe.sent {

@@ -43,48 +43,18 @@ type Conn struct {
 	handshake packed
 
 	mu       sync.Mutex
-	ahead    *ahead                // the goroutine that reads ahead
-	queue    atomic.Pointer[queue] // what was read ahead; nil if that is nothing. Changed with mu held
 	timer    *time.Timer
 	lastTurn uint64    // of the one in turn, at the last look of the timer
 	probe    *probe    // sent to learn whether the peer is alive; nil: none
-	bye      *farewell // made on demand
+	bye      *farewell // made when the closing begins
 	detach   func() bool
 	undrain  func() bool
 
-	skips     atomic.Bool // the rest of a message in pieces is to be dropped
-	full      bool        // nothing more is read ahead
-	inOver    bool        // In was closed
-	outOver   bool        // Out was closed, and its Close frame sent
-	readOver  bool        // the peer's Close frame has come, or nothing more can be read
-	finishing bool
-	ended     bool
-	merge     bool // the connection has no deadlines, so a Recv is interrupted by its ctx; set by NewConn
-}
-
-// queue is the messages that were read ahead.
-type queue struct {
-	messages []Message
-	bytes    int
-	lease    *lease // of the first message, if await has read that
-}
-
-// farewell is what a connection needs to close.
-type farewell struct {
-	said    time.Duration // when a Close frame was sent, or Out failed; 0: neither
-	say     *CloseError   // what Out.Close is to send
-	status  *CloseError   // the peer's Close frame
-	heard   time.Duration // when that came, or nothing more could be read
-	replies replies
-	over    chan struct{} // closed when readOver is set, if somebody waits for it
-}
-
-// byeLocked returns the farewell of c.
-func (c *Conn) byeLocked() *farewell {
-	if c.bye == nil {
-		c.bye = new(farewell)
-	}
-	return c.bye
+	skips  atomic.Bool // the rest of a message in pieces is to be dropped
+	full   bool        // nothing more is read ahead
+	inOver bool        // In was closed
+	ended  bool        // the connection below is about to be released
+	merge  bool        // the connection has no deadlines, so a Recv is interrupted by its ctx; set by NewConn
 }
 
 // NewConn returns a WebSocket over conn, whose handshake is complete; it owns conn from then on. cfg may be nil. When a

@@ -5,10 +5,59 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/weir-go/weir/chanio"
 )
+
+// farewell is how a connection closes. Its fields are guarded by Conn.mu.
+//
+// Out and In end by themselves; the connection below is closed when a Close frame has gone and one has come.
+//
+//	open    -> said    Out was closed here: by Close, CloseWith, the return of a handler, the end of Config.Context, or a
+//	                   drain, which say the code. What Out had accepted goes first, within the linger: what its channels
+//	                   hold, and a message in parts that is under way. In yields what comes, up to the peer's Close frame.
+//	open    -> replies the peer's Close frame has come, with 1000, 1001 or no code. In ends with io.EOF behind what was
+//	                   received before it. Out still takes messages, for the consumer may not have come to the end: a
+//	                   channel, or the reading ahead, has come to it first.
+//	replies -> said    Out was closed here; or nobody has received from In, or it was closed; or nothing was received or
+//	                   accepted for replyPause, nothing was received for CloseTimeout, or nothing was accepted for half
+//	                   of it, since a peer with the same limit waits while it hears something. The code is the peer's.
+//	open    -> said    the peer's Close frame has come with another code, which is the error of both halves. What Out had
+//	                   accepted still goes first.
+//	said    -> closed  the peer's Close frame has come, before or now. If it does not come within CloseTimeout, while
+//	                   the peer sends nothing, the connection is aborted.
+//	any     -> closed  the peer has broken a rule: a Close frame with the code that the RFC says goes behind what was
+//	                   written, and what waits is dropped; the stream below has failed, or the peer takes nothing for the
+//	                   linger: 1006; Abort: the code of its cause, if that has one, within the linger.
+//
+// RFC 6455, 5.5.1, has the answer to a Close frame go as soon as practical, and lets an endpoint finish what it is sending.
+// A message in parts gets CloseTimeout for that.
+type farewell struct {
+	say     *CloseError   // what Out.Close is to send
+	said    time.Duration // when it was sent, or Out failed; 0: neither
+	status  *CloseError   // the peer's Close frame
+	heard   time.Duration // when that came, or nothing more could be read; 0: neither
+	over    chan struct{} // closed when heard is set
+	replies replies
+
+	finishing bool // a goroutine closes the connection below, or an abort does
+}
+
+// byeLocked returns the farewell of c.
+func (c *Conn) byeLocked() *farewell {
+	if c.bye == nil {
+		c.bye = &farewell{over: make(chan struct{})}
+	}
+	return c.bye
+}
+
+// hasSaid reports whether nothing more will be sent. b may be nil.
+func (b *farewell) hasSaid() bool { return b != nil && b.said > 0 }
+
+// hasHeard reports whether nothing more will be received. b may be nil.
+func (b *farewell) hasHeard() bool { return b != nil && b.heard > 0 }
 
 // CloseWith closes the connection with a code and a reason: it sends what Out has accepted, then the Close frame, drops
 // what still arrives, and returns when the connection has been released, after the peer's answer or CloseTimeout. A peer
@@ -62,7 +111,7 @@ func (c *Conn) closeOut() error {
 	if err != nil {
 		err = abnormal(err)
 		c.mu.Lock()
-		heard := c.readOver
+		heard := c.bye.hasHeard()
 		c.mu.Unlock()
 		if !heard { // otherwise In has its own end
 			c.inEnd.Set(err)
@@ -77,7 +126,6 @@ func (c *Conn) closeOut() error {
 // outEnded is called when nothing more will be sent. The connection ends when the peer has sent nothing for CloseTimeout.
 func (c *Conn) outEnded() {
 	c.mu.Lock()
-	c.outOver = true
 	c.byeLocked().said = now()
 	c.mu.Unlock()
 	c.maybeFinish()
@@ -110,11 +158,8 @@ func (c *Conn) readEnded(err error) {
 	errors.As(err, &end) // nil for io.EOF
 	c.mu.Lock()
 	bye := c.byeLocked()
-	c.readOver, bye.heard = true, now()
-	if bye.over != nil {
-		close(bye.over)
-		bye.over = nil
-	}
+	bye.heard = now()
+	close(bye.over)
 	answer, byPeer := bye.status, bye.status != nil
 	if !byPeer {
 		answer = &CloseError{Code: end.Code, Reason: short(end.Reason)}
@@ -161,7 +206,7 @@ func short(reason string) string {
 // maybeFinish starts to close the connection if nothing more is to be sent or received.
 func (c *Conn) maybeFinish() {
 	c.mu.Lock()
-	both := c.outOver && (c.inOver || c.readOver)
+	both := c.bye.hasSaid() && (c.inOver || c.bye.hasHeard())
 	c.mu.Unlock()
 	if both {
 		c.startFinish()
@@ -170,8 +215,9 @@ func (c *Conn) maybeFinish() {
 
 func (c *Conn) startFinish() {
 	c.mu.Lock()
-	started := c.finishing
-	c.finishing = true
+	bye := c.byeLocked()
+	started := bye.finishing
+	bye.finishing = true
 	c.mu.Unlock()
 	if !started {
 		go c.guard(c.finish) // ends within CloseTimeout and the linger of the connection
@@ -181,11 +227,14 @@ func (c *Conn) startFinish() {
 // finish sends the Close frame unless it was sent, waits for the peer's Close frame, and closes the connection below.
 func (c *Conn) finish() {
 	c.finishOut()
+	c.mu.Lock()
+	over := c.bye.over
+	c.mu.Unlock()
 	ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
 		lateError("peer did not answer the Close frame within "+c.cfg.CloseTimeout.String()))
 	defer cancel()
 	select {
-	case <-c.readIsOver():
+	case <-over:
 		_ = c.conn.Close() // what it returns is about bytes that the peer has no use for
 	case <-c.conn.Done():
 	case <-ctx.Done():
@@ -198,7 +247,7 @@ func (c *Conn) finish() {
 func (c *Conn) finishOut() {
 	c.mu.Lock()
 	status := c.byeLocked().status
-	broken := c.readOver && status == nil
+	broken := c.bye.hasHeard() && status == nil
 	c.mu.Unlock()
 	if broken {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
@@ -218,20 +267,6 @@ func (c *Conn) finishOut() {
 	_ = c.Out.Close() // any other call of it has the error; if it could not be sent the connection has been aborted
 }
 
-// readIsOver returns a channel that is closed at the end of the input.
-func (c *Conn) readIsOver() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.readOver {
-		return closedChan
-	}
-	bye := c.byeLocked()
-	if bye.over == nil {
-		bye.over = make(chan struct{})
-	}
-	return bye.over
-}
-
 // expired is a ctx that has ended.
 var expired = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -239,17 +274,12 @@ var expired = func() context.Context {
 	return ctx
 }()
 
-var closedChan = func() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
-}()
-
 // abort is the Abort hook of Out.
 func (c *Conn) abort(cause error) {
 	c.mu.Lock()
-	finishing := c.finishing
-	c.finishing = true
+	bye := c.byeLocked()
+	finishing := bye.finishing
+	bye.finishing = true
 	c.mu.Unlock()
 	c.inEnd.Set(cause)
 	c.guard(func() {
@@ -330,12 +360,11 @@ func (c *Conn) bothEnded() {
 	c.mu.Lock()
 	c.ended = true
 	c.timer.Stop()
-	a := c.ahead
-	over := c.readOver
-	c.mu.Unlock()
-	if a != nil {
-		a.cancel()
+	if c.who.stop != nil {
+		c.who.stop()
 	}
+	over := c.bye.hasHeard()
+	c.mu.Unlock()
 	c.undrain()
 	if c.detach != nil {
 		c.detach()

@@ -17,19 +17,10 @@ func (c *Conn) lend(dst []Message) []Message { return c.take(dst, true) }
 // unlend is the hook of In. The messages go back to the front of the queue, and the next receiver owns their memory.
 func (c *Conn) unlend(ms []Message) {
 	c.rd.lent = nil
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.inOver {
-		return
+	if c.beginReceive() {
+		c.rd.queue = slices.Concat(ms, c.rd.queue)
+		c.endReceive()
 	}
-	q := &queue{messages: slices.Clone(ms)}
-	for _, m := range ms {
-		q.bytes += len(m.Data)
-	}
-	if behind := c.queue.Load(); behind != nil {
-		q.messages, q.bytes = append(q.messages, behind.messages...), q.bytes+behind.bytes
-	}
-	c.queue.Store(q)
 }
 
 // await is the hook of In. It leaves to next what is not a whole message in memory of its own, and to lend what has come.
@@ -40,7 +31,7 @@ func (c *Conn) await(ctx context.Context) (err error) {
 	defer c.endReceive()
 	r := &c.rd
 	switch {
-	case c.merge || r.wanted != asOwned || r.at > collecting || c.skips.Load() || c.queue.Load() != nil:
+	case c.merge || r.wanted != asOwned || r.at > collecting || c.skips.Load() || len(r.queue) > 0:
 		return nil
 	case ctx.Err() != nil:
 		return chanio.Cause(ctx)
@@ -70,11 +61,7 @@ func (c *Conn) awaitRest(ctx context.Context, err error) error {
 	if err != nil {
 		return c.receiveError(ctx, err)
 	}
-	var of *lease
-	if m.extra != nil {
-		of, m.extra = m.extra.lease, nil
-	}
-	c.enqueue(m, of)
+	r.queue = append(r.queue, m)
 	return nil
 }
 

@@ -9,8 +9,9 @@ import (
 	"github.com/weir-go/weir/chanio"
 )
 
-// reader is the receiving half of a [Conn]: the state of the current frame and message. Only the goroutine that has the
-// turn uses it. Conn.skips, which says that pieces are to be dropped, may be set by others.
+// reader is the receiving half of a [Conn]: the state of the current frame and message, and what was read ahead. Only the
+// goroutine that has the turn uses it, so it needs no lock. Conn.skips, which says that pieces are to be dropped, may be
+// set by others.
 type reader struct {
 	conn  *Conn
 	src   chanio.ByteSource
@@ -33,6 +34,8 @@ type reader struct {
 	buf       []byte
 	lease     *lease // where buf lies, if it is leased
 	lent      *lease // of the message that was lent last; the others follow it
+
+	queue []Message // what was read ahead
 
 	err       error // sticky: what comes after the last message
 	most      int64

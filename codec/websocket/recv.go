@@ -46,7 +46,7 @@ func (c *Conn) rest(ctx context.Context, m *Message, err error) error {
 	if err != nil {
 		err = c.rd.judge(ctx, err)
 	} else {
-		err = c.awaitMessage(ctx, m)
+		err = c.message(ctx, m, true)
 	}
 	if err != nil {
 		err = c.receiveError(ctx, err)
@@ -76,7 +76,7 @@ func (c *Conn) first(m *Message) bool {
 // idle reports whether nothing of a message or a frame has come that was not received.
 func (c *Conn) idle() bool {
 	r := &c.rd
-	if r.left != noFrame || r.hasMore() || c.queue.Load() != nil {
+	if r.left != noFrame || r.hasMore() || len(r.queue) > 0 {
 		return false
 	}
 	r.settle()
@@ -87,18 +87,18 @@ func (c *Conn) idle() bool {
 func (c *Conn) mergedMessage(ctx context.Context, m *Message) error {
 	merged := &untilEnd{Context: ctx, end: &c.inEnd}
 	defer merged.release()
-	if err := c.awaitMessage(merged, m); err != nil {
+	if err := c.message(merged, m, true); err != nil {
 		return c.receiveError(merged, err)
 	}
 	return nil
 }
 
-// awaitMessage sets m to the next message, after skipping the rest of a message that is to be skipped. An idle
-// connection waits in it, so it and its callers have small stack frames.
-func (c *Conn) awaitMessage(ctx context.Context, m *Message) (err error) {
+// message sets m to the next message, or piece of one, after skipping the rest of one that is to be skipped. For wait see
+// reader.message. An idle connection waits in it, so it and its callers have small stack frames.
+func (c *Conn) message(ctx context.Context, m *Message, wait bool) (err error) {
 	for {
-		if _, ok := c.fromQueue(m); !ok {
-			if *m, err = c.rd.message(ctx, true); err != nil {
+		if !c.rd.fromQueue(m, false) {
+			if *m, err = c.rd.message(ctx, wait); err != nil {
 				return err
 			}
 		}
@@ -113,7 +113,7 @@ func (c *Conn) skipped(m *Message) bool {
 	if !c.skips.Load() {
 		return false
 	}
-	if m.isPiece() && (m.extra.last || c.queue.Load() == nil && c.rd.dropInflating()) {
+	if m.isPiece() && (m.extra.last || len(c.rd.queue) == 0 && c.rd.dropInflating()) {
 		c.skips.Store(false)
 	}
 	return true
@@ -143,30 +143,15 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 		return m, false, net.ErrClosed
 	}
 	defer c.endReceive()
-	for {
-		m, ok, err = c.tryMessage()
-		if !ok || err != nil || !c.skipped(&m) {
-			return m, ok, err
-		}
-	}
-}
-
-// tryMessage returns the next message, or piece of one, if it is at hand.
-func (c *Conn) tryMessage() (m Message, ok bool, err error) {
-	if _, ok := c.fromQueue(&m); ok {
-		return m, true, nil
-	}
 	r := &c.rd
 	r.settle()
-	at := len(r.src.Buffered())
-	if !r.hasMore() && (at == 0 || at == int(r.tried)) {
+	if at := len(r.src.Buffered()); len(r.queue) == 0 && !r.hasMore() && (at == 0 || at == int(r.tried)) {
 		return m, false, nil
 	}
-	m, err = c.rd.message(context.Background(), false)
-	switch {
-	case err == nil:
+	switch err = c.message(context.Background(), &m, false); err {
+	case nil:
 		return m, true, nil
-	case err == errWouldWait:
+	case errWouldWait:
 		r.tried = int32(len(r.src.Buffered()))
 		return m, false, nil
 	}
@@ -185,18 +170,10 @@ func (c *Conn) take(dst []Message, lends bool) []Message {
 	if c.skips.Load() {
 		return dst
 	}
-	for len(dst) < cap(dst) {
-		var m Message
-		lease, ok := c.fromQueue(&m)
-		if !ok {
-			break
-		}
-		if lends && lease != nil {
-			c.rd.lends(lease)
-		}
+	r := &c.rd
+	for m := (Message{}); len(dst) < cap(dst) && r.fromQueue(&m, lends); {
 		dst = append(dst, m)
 	}
-	r := &c.rd
 	r.settle()
 	if !r.quickly() {
 		return dst
@@ -243,10 +220,14 @@ func (r *reader) quick(p []byte, own cloner) (m Message, n int) {
 // beginReceive makes the consumer of In the reader. It returns false if In was closed.
 func (c *Conn) beginReceive() bool {
 	for !c.who.begin(receiver) {
-		if !c.inEnd.Open() {
+		c.mu.Lock()
+		if !c.inEnd.Open() { // the one who reads is drop, which begins with mu held
+			c.mu.Unlock()
 			return false
 		}
-		c.stopBackend()
+		free := c.who.stopLocked()
+		c.mu.Unlock()
+		<-free
 	}
 	c.rd.endLoans()
 	return true
@@ -257,32 +238,29 @@ func (c *Conn) endReceive() {
 	if c.who.end() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.who.heed.Store(false)
 		c.who.tellLocked()
 		c.rouseLocked()
 	}
 }
 
-// fromQueue sets m to the next of the messages that were read ahead, and reports whether there is one. If m is lent, its
-// lease may be released after that; otherwise its receiver owns the memory.
-func (c *Conn) fromQueue(m *Message) (of *lease, ok bool) {
-	if c.queue.Load() == nil {
-		return nil, false
+// fromQueue sets m to the next of the messages that were read ahead, and reports whether there is one. The memory of one
+// that await has leased is lent or becomes the receiver's, unless that wants leases.
+func (r *reader) fromQueue(m *Message, lends bool) bool {
+	if len(r.queue) == 0 {
+		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	q := c.queue.Load()
-	if q == nil { // In was closed meanwhile
-		return nil, false
+	*m, r.queue[0] = r.queue[0], Message{}
+	if r.queue = r.queue[1:]; len(r.queue) == 0 {
+		r.queue = nil
 	}
-	*m = q.messages[0]
-	of, q.lease = q.lease, nil
-	q.messages[0] = Message{}
-	q.messages = q.messages[1:]
-	q.bytes -= len(m.Data)
-	if len(q.messages) == 0 {
-		c.queue.Store(nil)
+	if r.wanted != asLeased && m.extra != nil && m.extra.lease != nil {
+		if lends {
+			r.lends(m.extra.lease)
+		}
+		m.extra = nil
 	}
-	return of, true
+	return true
 }
 
 // interrupt makes a receiver that waits return.
@@ -296,16 +274,10 @@ func (c *Conn) interrupt() {
 func (c *Conn) closeIn() error {
 	c.mu.Lock()
 	c.inOver = true
-	q := c.queue.Swap(nil)
 	c.full = false
 	c.mu.Unlock()
-	if q != nil {
-		for _, m := range q.messages {
-			m.release()
-		}
-	}
 	c.interrupt()
-	c.startDropping()
+	go c.drop() // ends with the stream below, which finish and bothEnded see to
 	c.maybeFinish()
 	c.rouse()
 	return nil

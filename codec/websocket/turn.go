@@ -1,20 +1,24 @@
 package websocket
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // turn records who reads. Its lowest bits are one of the states below. The others count the turns of receivers; the
-// timer compares them to see whether somebody has received lately.
+// timer compares them to see whether somebody has received lately. What has Locked in its name wants Conn.mu.
 type turn struct {
 	state atomic.Uint64
 	heed  atomic.Bool // somebody wants to be told when a receiver lets go
 
-	waiter chan struct{} // closed then; changed with Conn.mu held
+	free chan struct{}      // made by stopLocked; closed when nobody reads
+	stop context.CancelFunc // of the goroutine that reads
 }
 
 const (
 	nobody    uint64 = iota
 	receiver         // the consumer of In
-	inBackend        // a goroutine: it reads ahead, or drops, or waits for the peer's Close
+	inBackend        // a goroutine: it reads ahead, or drops
 	whoMask   uint64 = 3
 	oneTurn   uint64 = 4
 )
@@ -31,8 +35,22 @@ func (t *turn) end() (heed bool) {
 	return t.heed.Load()
 }
 
-// endBackend ends the turn of a goroutine of the connection.
-func (t *turn) endBackend() { t.state.Store(t.state.Load() &^ whoMask) }
+// beginBackendLocked makes a goroutine of the connection the reader, until ctx ends, if there is none.
+func (t *turn) beginBackendLocked() (ctx context.Context, ok bool) {
+	if !t.begin(inBackend) {
+		return nil, false
+	}
+	ctx, t.stop = context.WithCancel(context.Background())
+	return ctx, true
+}
+
+// endBackendLocked ends the turn of a goroutine of the connection.
+func (t *turn) endBackendLocked() {
+	t.stop()
+	t.stop = nil
+	t.state.Store(t.state.Load() &^ whoMask)
+	t.tellLocked()
+}
 
 // present returns who reads and the number of turns so far.
 func (t *turn) present() (who, turns uint64) {
@@ -40,20 +58,26 @@ func (t *turn) present() (who, turns uint64) {
 	return s & whoMask, s &^ whoMask
 }
 
-// waitLocked returns a channel that is closed when a receiver ends its turn.
-func (t *turn) waitLocked() <-chan struct{} {
-	if t.waiter == nil {
-		t.waiter = make(chan struct{})
+// stopLocked has a goroutine of the connection that reads let go. It returns a channel that is closed when nobody reads.
+func (t *turn) stopLocked() <-chan struct{} {
+	if t.stop != nil {
+		t.stop()
 	}
+	if t.free == nil {
+		t.free = make(chan struct{})
+	}
+	free := t.free
 	t.heed.Store(true)
-	return t.waiter
+	if who, _ := t.present(); who == nobody {
+		t.tellLocked()
+	}
+	return free
 }
 
 // tellLocked wakes the goroutines that wait.
 func (t *turn) tellLocked() {
-	t.heed.Store(false)
-	if t.waiter != nil {
-		close(t.waiter)
-		t.waiter = nil
+	if t.free != nil {
+		close(t.free)
+		t.free = nil
 	}
 }

@@ -24,7 +24,7 @@ func parseTag(where, text string) (*tag, error) {
 			return nil, t.fail("the tag has %q twice", key)
 		}
 		if key != "" && given == slices.Contains([]string{"-", "le", "be", "raw", "rest"}, key) {
-			return nil, t.fail("the tag has %q, which means nothing", part)
+			return nil, t.fail("the tag has %q, which has no meaning; see the comment of codec.Struct", part)
 		}
 		if key != "" {
 			t.parts[key] = value
@@ -108,7 +108,7 @@ func (t *tag) length(key string, most int, little bool) (*length, error) {
 func (t *tag) done() error {
 	for _, key := range slices.Sorted(maps.Keys(t.parts)) {
 		if !t.used[key] {
-			return t.fail("the tag has %q, which means nothing for this field", key)
+			return t.fail("the tag has %q, which has no meaning for this field", key)
 		}
 	}
 	return nil
