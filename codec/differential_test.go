@@ -169,7 +169,7 @@ func entryPoints[T any](c codec.Codec[T], r *rand.Rand) map[string]func(p []byte
 			in := codec.Decode(src, c)
 			return received(func() (T, error) { return again(in.Recv) })
 		},
-		"a loop of one's own, interrupted": func(p []byte) outcome {
+		"a Reader, interrupted": func(p []byte) outcome {
 			src, again := interruptions[T](r, p)
 			in := codec.NewStreamReader(chanio.BytesOf(src))
 			return received(func() (T, error) {

@@ -58,7 +58,7 @@ func Sound(err error) error {
 
 // Final returns err for the end of a stream. If err says that it concerns only one call, perhaps of another stream, the
 // result says the opposite: a receiver that repeats such calls would never notice the end. The result is sound, because
-// whoever closes the stream or hears of its end examines it.
+// code that closes the stream or hears of its end examines it.
 func Final(err error) error {
 	err = Sound(err)
 	if isOfCall(err) {
