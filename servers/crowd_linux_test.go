@@ -31,7 +31,7 @@ func TestG8ACrowdIsServedWhateverSomeOfItDo(t *testing.T) {
 		size = min(size, 2000)
 	}
 	size = min(size, descriptors(t)-spare)
-	s := newCrowdServer(size)
+	s := newCrowdServer()
 	ln := listen(t, &servers.Config{Hooks: &servers.Hooks{Closed: s.noteClosed}})
 	before := settledMemory()
 	result := serveOn(t, t.Context(), ln, s.answer)
@@ -67,7 +67,7 @@ func TestG8ACrowdIsServedWhateverSomeOfItDo(t *testing.T) {
 	require.Equal(t, enough, <-down)
 	require.NoError(t, <-result)
 	require.Zero(t, open(t, ln))
-	s.awaitClosed(size - crowd.count(vanishing))
+	s.awaitClosed(size)
 	crowd.end()
 }
 
@@ -96,19 +96,32 @@ func descriptors(t testing.TB) int {
 // crowdServer echoes frames.
 type crowdServer struct {
 	asked    atomic.Int64 // requests of the healthy
-	closed   chan struct{}
 	shutting chan struct{}
+
+	mu      sync.Mutex
+	closed  int // connections, also those of awaitRefusal
+	changed sync.Cond
 }
 
-func newCrowdServer(size int) *crowdServer {
-	return &crowdServer{closed: make(chan struct{}, size), shutting: make(chan struct{})}
+func newCrowdServer() *crowdServer {
+	s := &crowdServer{shutting: make(chan struct{})}
+	s.changed.L = &s.mu
+	return s
 }
 
-func (s *crowdServer) noteClosed(*chanio.Conn) { s.closed <- struct{}{} }
+func (s *crowdServer) noteClosed(*chanio.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed++
+	s.changed.Broadcast()
+}
 
+// awaitClosed returns when n connections have been closed since the start.
 func (s *crowdServer) awaitClosed(n int) {
-	for range n {
-		<-s.closed
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.closed < n {
+		s.changed.Wait()
 	}
 }
 
