@@ -106,8 +106,8 @@ func (c *Conn) endBackend() {
 	c.who.endBackendLocked()
 }
 
-// drop reads and drops messages after In was closed, once the one who reads has let go.
-func (c *Conn) drop() {
+// dropMessages reads and drops messages after In was closed, once the one who reads has let go.
+func (c *Conn) dropMessages() {
 	c.mu.Lock()
 	ctx, ok := c.who.beginBackendLocked()
 	for ; !ok; ctx, ok = c.who.beginBackendLocked() {

@@ -150,7 +150,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	a := pings.add()
 	defer pings.remove(a)
 	if err := c.w.sendControl(ctx, OpPing, pingPayload(a.id)); err != nil {
-		return 0, err
+		return 0, c.w.sendError(err)
 	}
 	c.mu.Lock()
 	c.startAheadLocked()

@@ -104,7 +104,7 @@ func (c *Conn) closeOut() error {
 	ctx, stop := c.w.end.Lingering()
 	defer stop()
 	c.closeAs(NormalClosure, "")
-	err := c.sendClose(ctx)
+	err := c.sendClose(ctx, closing)
 	if err == nil {
 		err = c.conn.Out.Flush(ctx)
 	}
@@ -133,14 +133,14 @@ func (c *Conn) outEnded() {
 }
 
 // sendClose sends the Close frame after everything that was accepted. It does nothing if one has been sent.
-func (c *Conn) sendClose(ctx context.Context) error {
-	switch err := c.w.gate.enter(ctx, closing); {
+func (c *Conn) sendClose(ctx context.Context, as pass) error {
+	switch err := c.w.gate.enter(ctx, as); {
 	case errors.Is(err, net.ErrClosed):
 		return nil
 	case err != nil:
 		return err
 	}
-	defer c.w.gate.leave(closing)
+	defer c.w.gate.leave(as)
 	return c.w.low.End(ctx, c.appendClose(c.w.low.Begin()), nil)
 }
 
@@ -253,7 +253,7 @@ func (c *Conn) finishOut() {
 		ctx, cancel := context.WithTimeoutCause(context.Background(), c.cfg.CloseTimeout,
 			lateError("peer took no Close frame within "+c.cfg.CloseTimeout.String()))
 		defer cancel()
-		if err := c.sendClose(ctx); err != nil {
+		if err := c.sendClose(ctx, cutting); err != nil {
 			c.conn.Abort(err)
 		}
 		return

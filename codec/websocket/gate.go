@@ -34,7 +34,7 @@ const (
 	partsMessage             // the same, in parts
 	control                  // a control frame, or a frame of a message that is alone
 	closing                  // the Close frame; nobody enters behind it
-	cutting                  // that of an abort, which may come between two frames of a message
+	cutting                  // that of an abort, or to a peer that broke a rule: it may come between two frames of a message
 )
 
 // tryEnter enters if that needs no wait. After the Close frame it returns net.ErrClosed.

@@ -63,6 +63,7 @@ func TestTheErrorOfASendIsThatOfTheConnection(t *testing.T) {
 		},
 		"Ping": func(ctx context.Context, c *websocket.Conn, m websocket.Message) error {
 			_ = c.Out.Send(ctx, m) // fails too
+			synctest.Wait()        // the connection has ended
 			_, err := c.Ping(ctx)
 			return err
 		},

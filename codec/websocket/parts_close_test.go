@@ -71,3 +71,18 @@ func TestPartsEndWithTheConnection(t *testing.T) {
 		require.ErrorIs(t, parts.Send(peer.ctx, []byte("a")), cause)
 	})
 }
+
+// TestViolationWithinSentParts: RFC 6455, 7.1.7. The Close frame does not wait for the end of a message in parts.
+func TestViolationWithinSentParts(t *testing.T) {
+	roles(t, func(t *testing.T, client bool) {
+		conn, peer := newRaw(t, client, nil)
+		parts, err := conn.SendParts(t.Context(), websocket.TextMessage)
+		require.NoError(t, err)
+		require.NoError(t, parts.Send(t.Context(), []byte("part")))
+		require.Equal(t, "part", string(peer.next().Payload))
+		peer.send(frame(true, websocket.OpContinuation, "without a message"))
+		_, err = conn.In.Recv(peer.ctx)
+		require.Error(t, err)
+		peer.expectClose(websocket.ProtocolError)
+	})
+}

@@ -142,8 +142,9 @@ func (r *reader) judge(ctx context.Context, err error) error {
 		return err
 	}
 	var end *CloseError
+	_, _, closed := c.CloseStatus()
 	switch {
-	case err == io.EOF && r.closedByPeer(c): // a Close frame that ended well
+	case err == io.EOF && closed: // a Close frame that ended well
 	case errors.As(err, &end):
 	case chanio.Resumable(ctx, err):
 		return err
@@ -155,12 +156,6 @@ func (r *reader) judge(ctx context.Context, err error) error {
 	r.drop()
 	c.readEnded(err)
 	return err
-}
-
-// closedByPeer reports whether the peer's Close frame has arrived.
-func (r *reader) closedByPeer(c *Conn) bool {
-	_, _, ok := c.CloseStatus()
-	return ok
 }
 
 // cutOff returns the error of a connection that ended without a Close frame.

@@ -221,7 +221,7 @@ func (r *reader) quick(p []byte, own cloner) (m Message, n int) {
 func (c *Conn) beginReceive() bool {
 	for !c.who.begin(receiver) {
 		c.mu.Lock()
-		if !c.inEnd.Open() { // the one who reads is drop, which begins with mu held
+		if !c.inEnd.Open() { // the one who reads is dropMessages, which begins with mu held
 			c.mu.Unlock()
 			return false
 		}
@@ -277,7 +277,7 @@ func (c *Conn) closeIn() error {
 	c.full = false
 	c.mu.Unlock()
 	c.interrupt()
-	go c.drop() // ends with the stream below, which finish and bothEnded see to
+	go c.dropMessages() // ends with the stream below, which finish and bothEnded see to
 	c.maybeFinish()
 	c.rouse()
 	return nil
