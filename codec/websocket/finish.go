@@ -141,10 +141,10 @@ func (c *Conn) sendClose(ctx context.Context, as pass) error {
 		return err
 	}
 	defer c.w.gate.leave(as)
-	return c.w.low.End(ctx, c.appendClose(c.w.low.Begin()), nil)
+	return c.w.low.End(ctx, c.appendCloseFrame(c.w.low.Begin()), nil)
 }
 
-func (c *Conn) appendClose(dst []byte) []byte {
+func (c *Conn) appendCloseFrame(dst []byte) []byte {
 	c.mu.Lock()
 	say := c.byeLocked().say
 	c.mu.Unlock()
