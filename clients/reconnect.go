@@ -207,7 +207,7 @@ func (r *Reconnector) failedAt(at time.Time, err error) error {
 	if r.cfg.Permanent != nil && !errors.Is(err, errShortLived) && r.cfg.Permanent(err) {
 		return r.end(err)
 	}
-	if r.failures == r.cfg.MaxAttempts {
+	if r.cfg.MaxAttempts > 0 && r.failures >= r.cfg.MaxAttempts {
 		return r.end(fmt.Errorf("clients: gave up after %d failures in a row: %w", r.failures, err))
 	}
 	r.wait(err, at, r.cfg.Backoff(r.failures))

@@ -849,3 +849,8 @@ func TestErrorsOfCommonMistakesSuggestARemedy(t *testing.T) {
 	_, err := Get(t.Context(), "localhost:8080/prices")
 	require.EqualError(t, err, `GET "localhost:8080/prices": httpc: unsupported protocol scheme "localhost"; a URL begins with http:// or https://`)
 }
+
+func TestPasswordOfAnInvalidURLIsHidden(t *testing.T) {
+	shown := new(Config).redacted(http.Header{"Location": {"http://me:secret%zz@h/", "/plain"}})
+	require.Equal(t, []string{"xxxxx", "/plain"}, shown["Location"])
+}

@@ -38,7 +38,11 @@ var urlFields = []string{"Content-Location", "Location", "Referer"}
 func redactedURLs(values []string) []string {
 	values = slices.Clone(values)
 	for i, v := range values {
-		if u, err := url.Parse(v); err == nil && u.User != nil {
+		u, err := url.Parse(v)
+		switch {
+		case err != nil: // a password in it cannot be told apart
+			values[i] = "xxxxx"
+		case u.User != nil:
 			values[i] = redactedURL(u)
 		}
 	}
