@@ -253,8 +253,14 @@ func TestG20AFailureBelowWrapIsThePeers(t *testing.T) {
 	require.Contains(t, log.lines()[0], "peer=192.0.2.1:1000")
 }
 
-// failsItself sends a byte to ln, and requires that the failure that follows is logged as the handler's.
+// failsItself is logsAfterAByte for a failure that is the handler's.
 func failsItself(t *testing.T, ln *servers.Listener, log *logbook) {
+	t.Helper()
+	logsAfterAByte(t, ln, log, `level=WARN msg="servers: handler failed"`)
+}
+
+// logsAfterAByte sends a byte to ln, and requires one line with want about the failure that follows.
+func logsAfterAByte(t *testing.T, ln *servers.Listener, log *logbook, want string) {
 	t.Helper()
 	nc := dial(t, ln)
 	_, err := io.WriteString(nc, "x")
@@ -263,7 +269,7 @@ func failsItself(t *testing.T, ln *servers.Listener, log *logbook) {
 	require.NoError(t, nc.Close())
 	await(t, ln, 0)
 	require.Len(t, log.lines(), 1)
-	require.Contains(t, log.lines()[0], `level=WARN msg="servers: handler failed"`)
+	require.Contains(t, log.lines()[0], want)
 }
 
 // A handler that ends its connection with an error that names no connection has failed itself.
@@ -402,14 +408,7 @@ func TestG20AnErrorIsOfTheConnectionThatItNames(t *testing.T) {
 			test.names(op, c)
 			return op
 		})
-		nc := dial(t, ln)
-		_, err := io.WriteString(nc, "x")
-		require.NoError(t, err)
-		_, _ = io.ReadAll(nc)
-		require.NoError(t, nc.Close())
-		await(t, ln, 0)
-		require.Len(t, log.lines(), 1)
-		require.Contains(t, log.lines()[0], test.want)
+		logsAfterAByte(t, ln, &log, test.want)
 	}
 }
 
