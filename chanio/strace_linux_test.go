@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
@@ -29,7 +30,9 @@ func TestServesUnderStrace(t *testing.T) {
 	fmt.Println(ln.Addr())
 	nc, err := ln.Accept()
 	require.NoError(t, err)
-	require.NoError(t, echo(t.Context(), chanio.NewConn(nc, nil)))
+	// A traced process is slow. With the default, the delay of a reply may pass before the reader is about to wait.
+	cfg := &chanio.ConnConfig{Coalesce: time.Minute}
+	require.NoError(t, echo(t.Context(), chanio.NewConn(nc, cfg)))
 }
 
 // traced returns the system calls of a server on its connection, in order, while talk acts as its client: 'r' for a
