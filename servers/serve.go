@@ -31,7 +31,8 @@ import (
 // After [Listener.Shutdown] or [Listener.Close], Serve returns nil. When ctx ends, Serve stops accepting and cancels
 // the handlers' contexts with ctx's cause. Handlers then have the linger bound, 5 s by default, to return and to drain
 // what they have sent. Connections that remain are aborted, and Serve returns nil, since the caller ended ctx. Any
-// other error means that accepting failed permanently; the handlers have then been ended as if ctx had ended.
+// other error means that accepting failed permanently; the connections have then been asked to finish, as in
+// [Listener.Shutdown], and the handlers have been ended as if ctx had ended.
 //
 // A handler that ignores both its ctx and its connection delays the return of Serve.
 func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chanio.Conn) error) error {
@@ -61,6 +62,7 @@ func (l *Listener) Serve(ctx context.Context, handle func(context.Context, *chan
 	_ = l.closeConns()
 	<-l.closed // the end of ctx may be closing it: the address must be free when Serve returns
 	if err != nil {
+		l.drain()
 		cancel(err)
 	}
 	if l.handshakes != nil {
