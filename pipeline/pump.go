@@ -92,7 +92,7 @@ func (m *mover[T]) take(dst []T) {
 }
 
 func (m *mover[T]) limit() int {
-	if m.wanted == nil {
+	if m.wanted == nil || cap(m.room) == 1 { // of one value, at least one is taken
 		return cap(m.room)
 	}
 	return min(max(m.wanted(), 1), cap(m.room))
