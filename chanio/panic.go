@@ -30,7 +30,7 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("chanio: panic: %v", e.Value)
 }
 
-// Unwrap returns the value of the panic if it is an error, unless a method of that panics in turn.
+// Unwrap returns the value of the panic if it is an error, unless Recovered has found that a method of it panics in turn.
 func (e *PanicError) Unwrap() error {
 	if err, ok := e.Value.(error); ok && !e.unsound {
 		return err

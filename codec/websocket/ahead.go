@@ -117,6 +117,7 @@ func (c *Conn) dropMessages() {
 		}
 		c.mu.Lock()
 	}
+	c.full = false // only readAhead sets it
 	c.mu.Unlock()
 	defer c.endBackend()
 	if !c.merge {

@@ -46,7 +46,7 @@ func (g *gate) tryEnter(p pass) (bool, error) {
 
 func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 	switch {
-	case g.shut && p == closing && g.writing > 0:
+	case g.shut && p >= closing && g.writing > 0:
 		return false, nil // the Close frame is on its way: who wants to send it waits until it has left
 	case g.shut:
 		return false, net.ErrClosed

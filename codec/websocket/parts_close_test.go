@@ -86,3 +86,26 @@ func TestViolationWithinSentParts(t *testing.T) {
 		peer.expectClose(websocket.ProtocolError)
 	})
 }
+
+// TestViolationWhileTheCloseFrameWaitsForRoom: what was accepted before the Close still goes.
+func TestViolationWhileTheCloseFrameWaitsForRoom(t *testing.T) {
+	bubble(t, func(t *testing.T, client bool) {
+		conn, peer := newRaw(t, client, nil)
+		accepted := 0
+		for ok := true; ok; accepted++ {
+			var err error
+			ok, err = conn.Out.TrySend(websocket.Message{Kind: websocket.BinaryMessage, Data: make([]byte, 8000)})
+			require.NoError(t, err)
+		}
+		go conn.Out.Close()
+		synctest.Wait()
+		peer.send(frame(fin, websocket.OpContinuation, "without a message"))
+		_, err := conn.In.Recv(peer.ctx)
+		require.Error(t, err)
+		synctest.Wait()
+		for range accepted - 1 {
+			require.Equal(t, websocket.OpBinary, peer.next().Opcode)
+		}
+		peer.expectClose(websocket.NormalClosure)
+	})
+}

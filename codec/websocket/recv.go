@@ -274,7 +274,6 @@ func (c *Conn) interrupt() {
 func (c *Conn) closeIn() error {
 	c.mu.Lock()
 	c.inOver = true
-	c.full = false
 	c.mu.Unlock()
 	c.interrupt()
 	go c.dropMessages() // ends with the stream below, which finish and bothEnded see to
