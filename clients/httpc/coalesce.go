@@ -47,10 +47,10 @@ func (p *pool) certified(to target, host, port string) (found []*mux) {
 	defer p.mu.Unlock()
 	for m := range p.alive {
 		of := &m.group.to
-		if m.gone || m.isOld() || of.addr == to.addr || of.route != to.route || of.scheme != "https" || of.proxy != "" || of.unix != "" || of.alone != "" {
+		if m.gone || m.isOld() || of.route != to.route || of.scheme != "https" || of.proxy != "" || of.unix != "" || of.alone != "" {
 			continue
 		}
-		if !strings.HasSuffix(of.addr, ":"+port) || len(m.secure.VerifiedChains) == 0 || m.roomLocked() <= 0 {
+		if of.addr == to.addr || !strings.HasSuffix(of.addr, ":"+port) || len(m.secure.VerifiedChains) == 0 || m.roomLocked() <= 0 {
 			continue
 		}
 		if m.secure.PeerCertificates[0].VerifyHostname(host) == nil {
