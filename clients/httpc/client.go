@@ -39,11 +39,10 @@ func (c *Client) Use(middleware func(next http.RoundTripper) http.RoundTripper) 
 func (c *Client) OnResponse(f func(*http.Response) error) {
 	c.Use(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
-			resp, err := next.RoundTrip(r)
+			resp, err := roundTrip(next, r)
 			if err != nil {
 				return nil, err
 			}
-			complete(r, resp)
 			if err := f(resp); err != nil {
 				_ = resp.Body.Close()
 				return nil, err

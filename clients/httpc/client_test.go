@@ -770,6 +770,23 @@ func TestTypesOfPartsAreSentOnce(t *testing.T) {
 }
 
 // TestMiddlewareMayAnswerWithoutABody answers with a nil Body below middleware of the Client that reads it.
+func TestMiddlewareThatReturnsNothingFailsTheRequest(t *testing.T) {
+	nothing := func(http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil })
+	}
+	for name, around := range map[string]func(*Client){
+		"alone":            func(*Client) {},
+		"below OnResponse": func(c *Client) { c.OnResponse(func(*http.Response) error { return nil }) },
+		"below Dump":       func(c *Client) { c.Dump(io.Discard, 1) },
+	} {
+		c := newClient(t, &Config{Retry: &RetryPolicy{First: -1}})
+		c.Use(nothing)
+		around(c)
+		_, err := c.Get(t.Context(), "http://a")
+		require.ErrorContains(t, err, "neither a response nor an error", name)
+	}
+}
+
 func TestMiddlewareMayAnswerWithoutABody(t *testing.T) {
 	refused := errors.New("refused")
 	c := newClient(t, nil)

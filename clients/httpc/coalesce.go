@@ -50,7 +50,7 @@ func (p *pool) certified(to target, host, port string) (found []*mux) {
 		if m.gone || m.isOld() || of.route != to.route || of.scheme != "https" || of.proxy != "" || of.unix != "" || of.alone != "" {
 			continue
 		}
-		if !strings.HasSuffix(of.addr, ":"+port) || len(m.secure.VerifiedChains) == 0 || m.roomLocked() <= 0 {
+		if of.addr == to.addr || !strings.HasSuffix(of.addr, ":"+port) || len(m.secure.VerifiedChains) == 0 || m.roomLocked() <= 0 {
 			continue
 		}
 		if m.secure.PeerCertificates[0].VerifyHostname(host) == nil {

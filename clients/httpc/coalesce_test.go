@@ -323,6 +323,23 @@ func TestHostsThatAreApartAreBounded(t *testing.T) {
 	require.Len(t, a.hosts, maxGroups)
 }
 
+// TestHostDoesNotBorrowItsOwnConnection has a dial look for connections when its own host has one already.
+func TestHostDoesNotBorrowItsOwnConnection(t *testing.T) {
+	s := serveHosts(t, func(http.ResponseWriter, *http.Request) {})
+	c := newClient(t, sharing(t, nil))
+	text(t, c, s.url("a.example.com"))
+	found := func(name string) int {
+		r := newRequest(t, "GET", s.url(name), nil)
+		x, err := c.t.prepare(r)
+		require.NoError(t, err)
+		host, port, err := net.SplitHostPort(x.to.addr)
+		require.NoError(t, err)
+		return len(c.t.pool.certified(x.to, host, port))
+	}
+	require.Zero(t, found("a.example.com"))
+	require.Equal(t, 1, found("b.example.com"))
+}
+
 // TestHostsThatShareAConnectionAreBounded requests many names from one server.
 func TestHostsThatShareAConnectionAreBounded(t *testing.T) {
 	s := serveHosts(t, func(http.ResponseWriter, *http.Request) {})

@@ -157,6 +157,9 @@ type Config struct {
 // Direct is a Config.Proxy that never uses a proxy.
 func Direct(*http.Request) (*url.URL, error) { return nil, nil }
 
+// defaultAgent is the default of Config.UserAgent.
+const defaultAgent = "weir-httpc"
+
 // complete returns cfg with the defaults in place of zeros.
 func (cfg *Config) complete() Config {
 	var c Config
@@ -179,7 +182,7 @@ func (cfg *Config) complete() Config {
 	}
 	c.MaxBody = cmp.Or(c.MaxBody, 10<<20)
 	c.MaxRedirects = cmp.Or(c.MaxRedirects, 10)
-	c.UserAgent = cmp.Or(c.UserAgent, "weir-httpc")
+	c.UserAgent = cmp.Or(c.UserAgent, defaultAgent)
 	if c.Proxy == nil {
 		c.Proxy = environmentProxy()
 	}

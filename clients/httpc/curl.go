@@ -30,6 +30,9 @@ func (c *Client) Curl(r *Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if body == "" && !r.Body.once && needsLength(hr.Method) {
+		body = " --data-binary ''" // otherwise curl sends no Content-Length
+	}
 	var b strings.Builder
 	b.WriteString("curl")
 	switch method := hr.Method; {
@@ -43,6 +46,15 @@ func (c *Client) Curl(r *Request) (string, error) {
 			return "", invalid("invalid cookie %q", cookie.Name)
 		}
 		hr.AddCookie(cookie)
+	}
+	if agent := cfg.UserAgent; !has(hr.Header, "User-Agent") {
+		switch agent {
+		case defaultAgent: // then curl may send its own
+		case "-":
+			b.WriteString(" -H User-Agent:") // curl omits the field
+		default:
+			hr.Header.Set("User-Agent", agent)
+		}
 	}
 	if err := curlFields(&b, cfg.redacted(hr.Header), hr.Host); err != nil {
 		return "", err

@@ -54,6 +54,7 @@ func TestCurlCommandsMeanWhatTheRequestMeans(t *testing.T) {
 			Request{Header: http.Header{"Host": {"b"}, "Content-Length": {"9"}, "Transfer-Encoding": {"chunked"}, "Trailer": {"x"}}},
 			[]string{"http://a/"},
 		},
+		"no body of a POST":   {Request{Method: "POST"}, []string{"-X", "POST", "-H", "Content-Type:", "--data-binary", "", "http://a/"}},
 		"a URL with patterns": {Request{URL: "http://a/?x[]={1,2}&y=[1-3]"}, []string{"--globoff", "http://a/?x[]={1,2}&y=[1-3]"}},
 		"a URL with dots":     {Request{URL: "http://a/b/../c"}, []string{"--path-as-is", "http://a/b/../c"}},
 		"a Unix socket":       {Request{URL: "http+unix:/run/it's.sock:/x?y"}, []string{"--unix-socket", "/run/it's.sock", "http://localhost/x?y"}},
@@ -109,10 +110,12 @@ func TestCurlSendsWhatTheClientSends(t *testing.T) {
 	seen := make(chan string, 10)
 	base := serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		seen <- strings.Join([]string{r.Method, r.RequestURI, r.Header.Get("Content-Type"), r.Header.Get("X-A"), r.Header.Get("Cookie"), string(body)}, "|")
+		seen <- strings.Join([]string{r.Method, r.RequestURI, r.Header.Get("Content-Type"), r.Header.Get("X-A"), r.Header.Get("Cookie"), string(body),
+			r.UserAgent(), r.Header.Get("Content-Length")}, "|")
 	})
-	c := newClient(t, &Config{ShowSecrets: true})
+	c := newClient(t, &Config{ShowSecrets: true, UserAgent: "it's"})
 	for _, r := range []*Request{
+		{Method: "POST", URL: base}, {Method: "PUT", URL: base, Body: Text("")}, {URL: base, Header: http.Header{"User-Agent": {"own"}}},
 		{URL: base + "/a?b[]=c"}, {Method: "HEAD", URL: base}, {Method: "GET", URL: base, Body: Text("x")}, {URL: base + "/a/../b", Body: Text("@x\n")},
 		{URL: base, Body: Text("x").As("")},
 		{Method: "PUT", URL: base, Body: JSON("it's"), Header: http.Header{"X-A": {"b  c"}}, Cookies: []*http.Cookie{{Name: "d", Value: "e"}}},
@@ -125,6 +128,18 @@ func TestCurlSendsWhatTheClientSends(t *testing.T) {
 		out, err := exec.Command("sh", "-c", command+" --silent --noproxy '*' --max-time 20").CombinedOutput()
 		require.NoError(t, err, "%s\n%s", command, out)
 		require.Equal(t, <-seen, <-seen, command)
+	}
+}
+
+func TestCurlCommandHasTheUserAgentOfTheConfig(t *testing.T) {
+	for agent, want := range map[string][]string{
+		"":     {"http://a/"},
+		"-":    {"-H", "User-Agent:", "http://a/"},
+		"it's": {"-H", "User-Agent: it's", "http://a/"},
+	} {
+		command, err := newClient(t, &Config{UserAgent: agent}).Curl(&Request{URL: "http://a/"})
+		require.NoError(t, err)
+		require.Equal(t, want, curlArguments(t, command), agent)
 	}
 }
 

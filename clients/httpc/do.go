@@ -3,6 +3,7 @@ package httpc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -228,25 +229,32 @@ func (x *call) send(hr *http.Request, auth Auth, crossed bool) (*http.Response, 
 		}
 	}
 	x.undid(nil)
-	resp, err := x.c.rt.RoundTrip(hr)
+	resp, err := roundTrip(x.c.rt, hr)
 	if err != nil {
 		return nil, err
 	}
-	complete(hr, resp)
 	if jar != nil {
 		keepCookies(jar, hr, resp)
 	}
 	return resp, nil
 }
 
-// complete adds what the response of middleware that answered r without next may lack.
-func complete(r *http.Request, resp *http.Response) {
+// roundTrip sends r through rt, and adds what the response of middleware that answered without next may lack.
+func roundTrip(rt http.RoundTripper, r *http.Request) (*http.Response, error) {
+	resp, err := rt.RoundTrip(r)
+	switch {
+	case err != nil:
+		return nil, err
+	case resp == nil:
+		return nil, errors.New("httpc: middleware returned neither a response nor an error")
+	}
 	if resp.Request == nil {
 		resp.Request = r
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}
+	return resp, nil
 }
 
 func closeBody(r *http.Request) {

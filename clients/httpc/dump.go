@@ -94,12 +94,11 @@ func (d *dump) roundTrip(next http.RoundTripper, r *http.Request) (*http.Respons
 		copied.Body = &dumpBody{ReadCloser: r.Body, d: d, title: fmt.Sprintf("> %d body", n)}
 		r = &copied
 	}
-	resp, err := next.RoundTrip(r)
+	resp, err := roundTrip(next, r)
 	if err != nil {
 		d.print(fmt.Sprintf("< %d error: %v", n, err), nil, nil)
 		return nil, err
 	}
-	complete(r, resp)
 	d.print(fmt.Sprintf("< %d %s %s", n, resp.Proto, resp.Status), resp.Header, nil)
 	if _, writable := resp.Body.(io.Writer); d.max > 0 && resp.Body != http.NoBody && !writable {
 		resp.Body = &dumpBody{ReadCloser: resp.Body, d: d, title: fmt.Sprintf("< %d body", n)}

@@ -97,13 +97,18 @@ func (t *Transport) prepare(r *http.Request) (*exchange, error) {
 	return x, nil
 }
 
+// needsLength reports whether a request without a body has "Content-Length: 0" (RFC 9110 8.6).
+func needsLength(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
+}
+
 // frame chooses the framing of the body.
 func (x *exchange) frame(body io.ReadCloser) {
 	x.body = body
 	switch {
 	case body == nil, body == http.NoBody:
 		x.framing = http1.Framing{}
-		if x.method == http.MethodPost || x.method == http.MethodPut || x.method == http.MethodPatch {
+		if needsLength(x.method) {
 			x.framing = http1.Framing{Kind: http1.Sized} // Content-Length: 0
 		}
 	case x.req.ContentLength > 0 && !saysChunked(x.req.TransferEncoding):
