@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -182,5 +183,15 @@ func TestResponseThatCouldNeverBeUsedIsNotStored(t *testing.T) {
 			b.get()
 			require.Equal(t, k.stored, m.Len() > 0)
 		})
+	}
+}
+
+func TestMiddlewareThatReturnsNothingFailsTheRequest(t *testing.T) {
+	c := New(NewMemory(1<<20), nil)
+	rt := c.Middleware(roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil }))
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions} {
+		resp, err := rt.RoundTrip(httptest.NewRequest(method, "http://a/", nil))
+		require.Nil(t, resp)
+		require.ErrorContains(t, err, "neither a response nor an error")
 	}
 }

@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"context"
+	"errors"
 	"hash/crc32"
 	"io"
 	"net/http"
@@ -35,18 +36,27 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.answer()
 }
 
+// send passes r to next, which may be faulty middleware.
+func (t *transport) send(r *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(r)
+	if resp == nil && err == nil {
+		return nil, errors.New("cache: middleware returned neither a response nor an error")
+	}
+	return resp, err
+}
+
 // pass sends a request that bypasses the cache.
 func (t *transport) pass(r *http.Request, asks directives) (*http.Response, error) {
 	if asks.has("only-if-cached") {
 		closeBody(r)
 		return gatewayTimeout(r), nil
 	}
-	return t.next.RoundTrip(r)
+	return t.send(r)
 }
 
 // unsafe sends a request that may invalidate stored responses: RFC 9111 4.4.
 func (t *transport) unsafe(r *http.Request) (*http.Response, error) {
-	resp, err := t.next.RoundTrip(r)
+	resp, err := t.send(r)
 	if err != nil || resp.StatusCode < 200 || resp.StatusCode > 399 {
 		return resp, err
 	}
@@ -130,7 +140,7 @@ func (l *lookup) ask() (*http.Response, error) {
 		}
 	}
 	requested := time.Now()
-	resp, err := l.t.next.RoundTrip(r)
+	resp, err := l.t.send(r)
 	received := time.Now()
 	if l.v != nil && failed(resp, err) && l.ctx.Err() == nil && l.v.usableOnError(l.asks, received) {
 		end(resp)
