@@ -290,7 +290,7 @@ func TestG16AForeignConnThatPanicsBeforeItsHeaderEndsNothingElse(t *testing.T) {
 				return fragile{nc}, err
 			},
 		}}, &servers.Config{
-			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 500 * time.Millisecond,
+			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 3 * time.Second, // enough for the next one on a busy machine
 			Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 		})
 		require.NoError(t, err)
