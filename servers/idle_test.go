@@ -37,7 +37,7 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 				say(t, nc, "hello, is anybody there?")
 			}
 		}
-		goroutines = runtime.NumGoroutine() - goroutines
+		goroutines = memtest.Goroutines(goroutines, peers+2)
 		return func() {
 			for _, nc := range conns {
 				_ = nc.Close()
