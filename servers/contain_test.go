@@ -290,7 +290,7 @@ func TestG16AForeignConnThatPanicsBeforeItsHeaderEndsNothingElse(t *testing.T) {
 				return fragile{nc}, err
 			},
 		}}, &servers.Config{
-			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 3 * time.Second, // enough for the next one on a busy machine
+			ProxyAlways: true, MaxConns: 1, ProxyTimeout: 900 * time.Millisecond, // after a second it would make room
 			Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 		})
 		require.NoError(t, err)
@@ -389,7 +389,9 @@ func TestOptionsThatMeanNothingThereAreRefused(t *testing.T) {
 // Actions of peers, such as a reset, garbage or silence, are not warnings. Errors of handlers are.
 func TestG20FaultsOfPeersAreInfo(t *testing.T) {
 	var log logbook
+	came := make(chan struct{}, 10)
 	ln, _ := serve(t, &servers.Config{Logger: log.logger()}, func(ctx context.Context, c *chanio.Conn) error {
+		came <- struct{}{}
 		for _, err := range codec.Decode(c.In, codec.Prefixed(codec.Uint16, codec.RawString, codec.Max(10))).Values(ctx) {
 			if err != nil {
 				return err
@@ -403,7 +405,7 @@ func TestG20FaultsOfPeersAreInfo(t *testing.T) {
 		if text != "" {
 			_, err := io.WriteString(nc, text)
 			require.NoError(t, err)
-			await(t, ln, 1)
+			<-came
 		}
 		if reset {
 			require.NoError(t, nc.SetLinger(0))
