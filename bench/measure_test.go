@@ -30,7 +30,13 @@ func TestInterruptedRunLeavesAReportAndNoChild(t *testing.T) {
 	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(500*time.Millisecond, cancel)
+	go func() {
+		for len(children(t)) == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(500 * time.Millisecond) // a round has begun, or soon does
+		cancel()
+	}()
 	var out, said bytes.Buffer
 	code := run(ctx, []string{"-run", "^raw$", "-only", "net loop|Connect", "-d", "1h", "-o", dir}, &out, &said)
 	require.Equal(t, exitInterrupted, code, said.String())

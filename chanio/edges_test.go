@@ -96,7 +96,7 @@ func TestReleasingTwiceTakesTheSourceFromNobody(t *testing.T) {
 // and was put back.
 func TestSTARTTLSForgetsWhatBoundedTheLowerConnection(t *testing.T) {
 	x, y := socketPair(t, "tcp", "127.0.0.1:0")
-	near, far := chanio.NewConn(x, &chanio.ConnConfig{IdleTimeout: 500 * time.Millisecond}), chanio.NewConn(y, nil)
+	near, far := chanio.NewConn(x, &chanio.ConnConfig{IdleTimeout: 2 * time.Second}), chanio.NewConn(y, nil)
 	server, client := selfSigned()
 	require.NoError(t, far.Out.Send(t.Context(), []byte("STARTTLS\n")))
 	secured := make(chan *chanio.Conn, 1)
@@ -117,11 +117,11 @@ func TestSTARTTLSForgetsWhatBoundedTheLowerConnection(t *testing.T) {
 	}
 	up.Unread(early[len("STARTTLS\n"):])
 	up.Release()
-	require.NoError(t, near.SetReadDeadline(time.Now().Add(500*time.Millisecond)))
+	require.NoError(t, near.SetReadDeadline(time.Now().Add(2*time.Second)))
 	s, err := chanio.TLSServer(t.Context(), near, server, nil)
 	require.NoError(t, err)
 	c := <-secured
-	time.AfterFunc(700*time.Millisecond, func() { _ = c.Out.Send(context.Background(), []byte("late")) })
+	time.AfterFunc(2500*time.Millisecond, func() { _ = c.Out.Send(context.Background(), []byte("late")) })
 	p, err := s.In.Recv(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "late", string(p))

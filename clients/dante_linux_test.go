@@ -14,11 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/internal/freeport"
 )
 
 // dante starts a SOCKS server, which refuses to connect to 127.0.0.9, and returns its address.
 func dante(t *testing.T) string {
-	path, port := program(t, "danted", "dante-server"), freePort(t)
+	path, port := program(t, "danted", "dante-server"), freeport.Port(t)
 	me, err := user.Current()
 	require.NoError(t, err)
 	log := filepath.Join(t.TempDir(), "log")
@@ -76,7 +77,7 @@ func TestDialsGoThroughDante(t *testing.T) {
 	_, err = clients.DialTCP(ctx, "127.0.0.9:80", cfg)
 	require.ErrorAs(t, err, &refusal)
 	require.ErrorContains(t, err, "its rules do not allow that host and port")
-	_, err = clients.DialTCP(ctx, fmt.Sprint("127.0.0.1:", freePort(t)), cfg)
+	_, err = clients.DialTCP(ctx, freeport.Addr(t), cfg)
 	require.ErrorAs(t, err, &refusal)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/internal/freeport"
 )
 
 // serveEcho echoes the data of every connection to ln.
@@ -61,7 +62,7 @@ func TestDialTCPAsksItsResolver(t *testing.T) {
 }
 
 func TestDialTCPSaysThatTheNameServerDoesNotAnswer(t *testing.T) {
-	nobody := fmt.Sprint("127.0.0.1:", freePort(t))
+	nobody := freeport.Addr(t)
 	r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{nobody}, Attempts: 1})
 	require.NoError(t, err)
 	_, err = clients.DialTCP(t.Context(), "a.test:80", &clients.Config{Resolver: r})
@@ -95,7 +96,7 @@ func TestDialTCPResolverWithoutAnAnswerIsAnError(t *testing.T) {
 }
 
 func TestDialTCPRefusedByAllAddresses(t *testing.T) {
-	addr := fmt.Sprint("a.test:", freePort(t))
+	addr := fmt.Sprint("a.test:", freeport.Port(t))
 	table := static(t, map[string][]string{"a.test": {"127.0.0.1", "127.0.0.2"}})
 	_, err := clients.DialTCP(t.Context(), addr, &clients.Config{Resolver: table})
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
@@ -121,7 +122,7 @@ func TestDialTCPGoesThroughItsProxy(t *testing.T) {
 	require.NoError(t, c.Close())
 
 	_, err = clients.DialTCP(t.Context(), "a.test:443", &clients.Config{
-		Proxy: &clients.HTTPProxy{Addr: fmt.Sprint("127.0.0.1:", freePort(t))},
+		Proxy: &clients.HTTPProxy{Addr: freeport.Addr(t)},
 	})
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
@@ -154,7 +155,7 @@ func background(t testing.TB, port int, path string, args ...string) {
 
 func TestDialTCPGoesThroughARealSOCKSProxy(t *testing.T) {
 	path := program(t, "microsocks", "microsocks")
-	port, target := freePort(t), echo(t)
+	port, target := freeport.Port(t), echo(t)
 	background(t, port, path, "-i", "127.0.0.1", "-p", fmt.Sprint(port), "-u", "me", "-P", "secret")
 	proxy := &clients.SOCKS5{Addr: fmt.Sprint("127.0.0.1:", port), User: "me", Password: "secret"}
 	for _, host := range []string{"127.0.0.1", "localhost"} {
@@ -163,7 +164,7 @@ func TestDialTCPGoesThroughARealSOCKSProxy(t *testing.T) {
 		requireEcho(t, c, "")
 		require.NoError(t, c.Close())
 	}
-	_, err := clients.DialTCP(t.Context(), fmt.Sprint("127.0.0.1:", freePort(t)), &clients.Config{Proxy: proxy})
+	_, err := clients.DialTCP(t.Context(), freeport.Addr(t), &clients.Config{Proxy: proxy})
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	for _, stranger := range []*clients.SOCKS5{{Addr: proxy.Addr}, {Addr: proxy.Addr, User: "me", Password: "wrong"}} {
 		_, err = clients.DialTCP(t.Context(), fmt.Sprint("127.0.0.1:", target), &clients.Config{Proxy: stranger})
@@ -175,7 +176,7 @@ func TestDialTCPGoesThroughARealSOCKSProxy(t *testing.T) {
 
 func TestDialTCPGoesThroughARealHTTPProxy(t *testing.T) {
 	path := program(t, "tinyproxy", "tinyproxy-bin")
-	port, target := freePort(t), echo(t)
+	port, target := freeport.Port(t), echo(t)
 	conf := filepath.Join(t.TempDir(), "tinyproxy.conf")
 	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil,
 		"Port %d\nListen 127.0.0.1\nTimeout 30\nMaxClients 10\nBasicAuth me secret\nConnectPort %d\nLogLevel Critical\n",

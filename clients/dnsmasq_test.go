@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/internal/freeport"
 )
 
 // program returns the path of a program of a Debian package. Without it the test is skipped, unless WEIR_REQUIRE=1 is
@@ -42,7 +43,7 @@ func dnsmasq(t *testing.T, args ...string) string {
 	me, err := user.Current()
 	require.NoError(t, err)
 	for range 5 {
-		port := freePort(t)
+		port := freeport.Port(t)
 		cmd := exec.Command(path, append([]string{
 			"--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--pid-file=", "--user=" + me.Username,
 			"--bind-interfaces", "--listen-address=127.0.0.1", fmt.Sprint("--port=", port),
@@ -70,22 +71,6 @@ func dnsmasq(t *testing.T, args ...string) string {
 	}
 	t.Fatal("no free port for dnsmasq")
 	return ""
-}
-
-// freePort returns a port that was just free for UDP and TCP.
-func freePort(t testing.TB) int {
-	for range 20 {
-		ln := listen(t)
-		port := ln.Addr().(*net.TCPAddr).Port
-		pc, err := net.ListenPacket("udp", ln.Addr().String())
-		_ = ln.Close()
-		if err == nil {
-			_ = pc.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free for both UDP and TCP")
-	return 0
 }
 
 func TestDNSUnderstandsARealServer(t *testing.T) {
@@ -141,7 +126,7 @@ func TestDNSUnderstandsARealServer(t *testing.T) {
 }
 
 func TestDNSServerThatIsNotThereRefuses(t *testing.T) {
-	nobody := fmt.Sprint("127.0.0.1:", freePort(t))
+	nobody := freeport.Addr(t)
 	r, err := clients.NewDNSResolver(&clients.DNSConfig{Servers: []string{nobody}, Attempts: 1})
 	require.NoError(t, err)
 	_, err = r.LookupAddrs(t.Context(), "a.test")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/clients"
+	"github.com/weir-go/weir/internal/freeport"
 	"github.com/weir-go/weir/internal/tlsconf"
 )
 
@@ -40,7 +41,7 @@ func pemFiles(t testing.TB, cert tls.Certificate) (certFile, keyFile string) {
 // squid starts an HTTP proxy and returns its address.
 func squid(t testing.TB) string {
 	path := program(t, "squid", "squid")
-	port := freePort(t)
+	port := freeport.Port(t)
 	conf := write(t, "squid.conf", fmt.Sprintf("http_port 127.0.0.1:%d\nhttp_access allow all\ncache deny all\naccess_log none\n"+
 		"cache_log /dev/null\npid_filename none\nshutdown_lifetime 0 seconds\nmemory_pools off\ncache_mem 1 MB\n", port))
 	background(t, port, path, "-N", "-f", conf)
@@ -50,7 +51,7 @@ func squid(t testing.TB) string {
 // TLS over a connection opened through a proxy: the ctx and the timeouts of the dial do not affect it, and waiting for
 // replies uses no processor time.
 func TestDialTLSThroughRealProxies(t *testing.T) {
-	socks, port := program(t, "microsocks", "microsocks"), freePort(t)
+	socks, port := program(t, "microsocks", "microsocks"), freeport.Port(t)
 	background(t, port, socks, "-i", "127.0.0.1", "-p", fmt.Sprint(port))
 	for name, proxy := range map[string]clients.Proxy{
 		"squid": &clients.HTTPProxy{Addr: squid(t)}, "microsocks": &clients.SOCKS5{Addr: fmt.Sprint("127.0.0.1:", port)},
@@ -70,7 +71,7 @@ func TestDialTLSThroughRealProxies(t *testing.T) {
 }
 
 func TestDialTLSTalksToARealServer(t *testing.T) {
-	path, target, port := program(t, "stunnel4", "stunnel4"), echo(t), freePort(t)
+	path, target, port := program(t, "stunnel4", "stunnel4"), echo(t), freeport.Port(t)
 	cert, roots, err := tlsconf.SelfSigned("localhost")
 	require.NoError(t, err)
 	certFile, keyFile := pemFiles(t, cert)
@@ -91,7 +92,7 @@ func TestDialTLSTalksToARealServer(t *testing.T) {
 
 // A server with EDNS, truncation and TCP, like a resolver.
 func TestDNSUnderstandsAResolver(t *testing.T) {
-	path, port := program(t, "unbound", "unbound"), freePort(t)
+	path, port := program(t, "unbound", "unbound"), freeport.Port(t)
 	var data strings.Builder
 	for i := range 200 {
 		fmt.Fprintf(&data, "  local-data: \"many.test. 60 IN A 10.2.0.%d\"\n", i)
@@ -131,7 +132,7 @@ func TestDNSUnderstandsAResolver(t *testing.T) {
 
 // STARTTLS with stunnel as an SMTP server.
 func TestUpgradeTLSAfterADialogueWithARealServer(t *testing.T) {
-	path, target, port := program(t, "stunnel4", "stunnel4"), smtp(t), freePort(t)
+	path, target, port := program(t, "stunnel4", "stunnel4"), smtp(t), freeport.Port(t)
 	cert, roots, err := tlsconf.SelfSigned("localhost")
 	require.NoError(t, err)
 	certFile, keyFile := pemFiles(t, cert)

@@ -176,13 +176,13 @@ func ExampleTransform() {
 }
 
 func ExampleBatch() {
-	printAll(pipeline.Batch(numbers(5), 2, time.Second))
+	printAll(pipeline.Batch(numbers(5), 2, time.Minute))
 	// Output: [1 2] [3 4] [5]
 }
 
 func ExampleBatchBy() {
 	length := func(s string) int { return len(s) }
-	printAll(pipeline.BatchBy(chanio.FromSlice([]string{"ab", "cd", "efghij", "k"}), length, 4, time.Second))
+	printAll(pipeline.BatchBy(chanio.FromSlice([]string{"ab", "cd", "efghij", "k"}), length, 4, time.Minute))
 	// Output: [ab cd] [efghij] [k]
 }
 

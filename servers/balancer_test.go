@@ -108,7 +108,7 @@ func TestG19ASilentBalancerHoldsUpNobodyAndEnds(t *testing.T) {
 	secure, config := signed(t)
 	failed := make(chan error, 1)
 	ln := listenTLS(t, secure, &servers.Config{
-		ProxyFrom: onLoopback(), ProxyTimeout: time.Second,
+		ProxyFrom: onLoopback(), ProxyTimeout: 3 * time.Second, // enough for the other one on a busy machine
 		Hooks: &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { failed <- err }},
 	})
 	serveOn(t, t.Context(), ln, echo)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/chanio/chaniotest"
+	"github.com/weir-go/weir/internal/freeport"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -151,7 +152,8 @@ func TestG7ListenDeliversTheLastByteOverSomebodysConn(t *testing.T) {
 
 func TestTheAddressIsFreeWhenServeHasReturned(t *testing.T) {
 	for range 50 {
-		ln := listen(t, nil)
+		ln, err := servers.ListenTCP(freeport.Addr(t), nil) // nobody else gets it meanwhile
+		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		result := serveOn(t, ctx, ln, echo)
 		cancel()

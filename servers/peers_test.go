@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec"
+	"github.com/weir-go/weir/internal/freeport"
 	"github.com/weir-go/weir/servers"
 )
 
@@ -187,10 +188,7 @@ func unixListener(t testing.TB) (path string, headers <-chan *servers.ProxyHeade
 // the address when haproxy listens there.
 func startHaproxy(t testing.TB, frontend, server string) (addr string) {
 	haproxy := program(t, "haproxy", "haproxy")
-	nl, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr = nl.Addr().String()
-	require.NoError(t, nl.Close())
+	addr = freeport.Addr(t)
 	conf := file(t, "haproxy.cfg", "global\n  maxconn 50\ndefaults\n  mode tcp\n  timeout connect 30s\n  timeout client 30s\n  timeout server 30s\n"+
 		"frontend in\n"+fmt.Sprintf(frontend, addr)+"  default_backend weir\nbackend weir\n  server one "+server+"\n")
 	cmd := exec.Command(haproxy, "-db", "-f", conf)

@@ -162,7 +162,7 @@ func TestSilentStreamIsAskedForAgain(t *testing.T) {
 	e, err := events.Recv(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "alive", e.Data)
-	require.EqualValues(t, 2, asked.Load())
+	require.GreaterOrEqual(t, asked.Load(), int32(2), "a slow machine may be silent once more")
 	require.NoError(t, events.Close())
 }
 

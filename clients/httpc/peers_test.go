@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/clients/httpc"
+	"github.com/weir-go/weir/internal/freeport"
 	"github.com/weir-go/weir/servers/httpd"
 )
 
@@ -86,7 +87,7 @@ func startNginx(t *testing.T, handler http.Handler) *peer {
 	require.NoError(t, err)
 	certFile := write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]}))
 	keyFile := write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
-	ports := freePorts(t, 3)
+	ports := []int{freeport.Port(t), freeport.Port(t), freeport.Port(t)}
 	conf := write("nginx.conf", fmt.Appendf(nil, `
 daemon off; master_process off; pid %[1]s/pid; error_log stderr error; worker_processes 1;
 events { worker_connections 512; }
@@ -131,20 +132,6 @@ http {
 	}
 	url := func(scheme string, i int) string { return fmt.Sprintf("%s://127.0.0.1:%d", scheme, ports[i]) }
 	return &peer{http: url("http", 0), h2c: url("http", 1), https: url("https", 2)}
-}
-
-func freePorts(t *testing.T, n int) (ports []int) {
-	var all []net.Listener
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		all = append(all, ln)
-		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
-	}
-	for _, ln := range all {
-		require.NoError(t, ln.Close())
-	}
-	return ports
 }
 
 // visit is a peer with a client of one version.

@@ -28,7 +28,7 @@ func starve(t *testing.T, connection string) {
 	}
 	c := httpc.New(&httpc.Config{MaxConns: 1})
 	defer c.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	busy, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup

@@ -67,7 +67,7 @@ func TestAWriteTimeoutSparesAPeerWhoseProgressOnlyTheKernelSees(t *testing.T) {
 
 func testSlowPeer(t *testing.T, p, q net.Conn, peer *net.TCPConn) {
 	require.NoError(t, peer.SetReadBuffer(64<<10))
-	x := stream.New(p, config(&stream.Config{WriteTimeout: time.Second}))
+	x := stream.New(p, config(&stream.Config{WriteTimeout: 3 * time.Second})) // a busy machine may take nothing for one
 	defer x.Abort(nil)
 	sent := make(chan error, 1)
 	go func() { sent <- x.Out.Send(bg, data(16<<20)) }()
@@ -75,7 +75,7 @@ func testSlowPeer(t *testing.T, p, q net.Conn, peer *net.TCPConn) {
 	for range 30 { // the peer is slow
 		_, err := io.ReadFull(q, buf)
 		require.NoError(t, err)
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(150 * time.Millisecond)
 	}
 	require.NoError(t, x.Cause())
 	_ = peer.Close()

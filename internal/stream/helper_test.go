@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 
 // settles reports whether the number of goroutines falls to n within a while.
 func settles(n int) bool {
-	for range 300 {
+	for range 3000 {
 		if runtime.NumGoroutine() <= n {
 			return true
 		}

@@ -165,7 +165,7 @@ func TestAPanicInOnDoneIsLogged(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		return bytes.Contains(log.Bytes(), []byte("of the user"))
-	}, 5*time.Second, time.Millisecond)
+	}, 20*time.Second, time.Millisecond)
 }
 
 type lockedWriter struct {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -55,16 +56,21 @@ func TestARawWriteComesAfterWhatWasAcceptedAndBeforeWhatIsNot(t *testing.T) {
 	raw := data(20 << 20)
 	rest := raw
 	sent := make(chan error, 2)
+	write := writing(&rest)
+	begun := make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
 	go func() {
-		n, err := x.Out.WriteRaw(bg, writing(&rest))
+		n, err := x.Out.WriteRaw(bg, func(fd uintptr) (int, bool, error) {
+			begin()
+			return write(fd)
+		})
 		if n != len(raw) {
 			err = errors.New("not all was written")
 		}
 		sent <- err
 	}()
-	time.Sleep(30 * time.Millisecond)
+	<-begun
 	go func() { sent <- x.Out.Send(bg, data(100<<10)) }()
-	time.Sleep(10 * time.Millisecond)
 	closed := make(chan error, 1)
 	go func() {
 		if err := errors.Join(<-sent, <-sent); err != nil {

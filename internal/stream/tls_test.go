@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -183,7 +184,12 @@ func TestAHandshakeHeedsItsCtxAndAbortsWhatLiesBelow(t *testing.T) {
 }
 
 func TestWhatBoundedTheLowerStreamBeforeIsForgotten(t *testing.T) {
-	p, q := tcpPair(t)
+	synctest.Test(t, testForgetsBounds)
+}
+
+func testForgetsBounds(t *testing.T) {
+	p, q := memconn.Pipe(0)
+	defer q.Close()
 	server, cfg := tlsConfigs()
 	below := stream.New(p, config(&stream.Config{IdleTimeout: 100 * time.Millisecond}))
 	ctx, cancel := context.WithCancel(bg)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/weir-go/weir/internal/freeport"
 	"github.com/weir-go/weir/internal/http1"
 	"github.com/weir-go/weir/servers"
 )
@@ -245,7 +246,7 @@ func TestOneServerServesSeveralListeners(t *testing.T) {
 	var serving sync.WaitGroup
 	var addrs []string
 	for range 2 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ln, err := net.Listen("tcp", freeport.Addr(t)) // nobody else gets it meanwhile
 		require.NoError(t, err)
 		addrs = append(addrs, ln.Addr().String())
 		serving.Go(func() {

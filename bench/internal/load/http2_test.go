@@ -55,13 +55,15 @@ func TestRepliesOfHTTP2ThatFailAreNoticed(t *testing.T) {
 		"server has reset a stream:": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		var served atomic.Int64
-		_, err := Run(t.Context(), webHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
+		spec := webHTTP2(t, func(w http.ResponseWriter, r *http.Request) {
 			if served.Add(1) > 50 {
 				late(w, r)
 				return
 			}
 			_, _ = io.WriteString(w, "hello")
-		}), nil)
+		})
+		spec.Time = time.Minute // the error ends it
+		_, err := Run(t.Context(), spec, nil)
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -50,13 +50,15 @@ func TestRepliesOfHTTPThatDifferAreNoticed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var served atomic.Int64
-			_, err := Run(t.Context(), web(t, func(w http.ResponseWriter, _ *http.Request) {
+			spec := web(t, func(w http.ResponseWriter, _ *http.Request) {
 				if served.Add(1) > 50 {
 					c.late(w)
 					return
 				}
 				_, _ = io.WriteString(w, "hello")
-			}), nil)
+			})
+			spec.Time = time.Minute // the error ends it
+			_, err := Run(t.Context(), spec, nil)
 			require.ErrorContains(t, err, c.want)
 		})
 	}

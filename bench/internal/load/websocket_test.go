@@ -91,7 +91,7 @@ func TestCompressedMessagesAreCompared(t *testing.T) {
 		}
 		return p
 	})
-	later.Size, later.Deflate = 1<<10, true
+	later.Size, later.Deflate, later.Time = 1<<10, true, time.Minute // the error ends it
 	_, err = Run(t.Context(), later, nil)
 	require.ErrorContains(t, err, "reply")
 }

@@ -256,7 +256,7 @@ func TestBroadcastCountsWhatAllReceive(t *testing.T) {
 	t.Setenv("GORACE", "atexit_sleep_ms=0")
 	f := &Field{}
 	for name, wrong := range map[string]string{"weir ws room": "", "gws room": "", "weir ws Connect": "not answered"} {
-		spec := load.Spec{Size: 64, Conns: 40, Window: 1, Timeout: 5 * time.Second}
+		spec := load.Spec{Size: 64, Conns: 40, Window: 1, Timeout: 30 * time.Second}
 		if wrong != "" {
 			spec.Timeout = time.Second
 		}

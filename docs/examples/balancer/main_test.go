@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"syscall"
@@ -111,10 +113,8 @@ func TestNoBackendIsAReset(t *testing.T) {
 }
 
 func TestTheHealthCheckNoticesABackendThatIsBack(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := ln.Addr().String()
-	require.NoError(t, ln.Close())
+	// Nobody listens there for now, and no socket of another test gets a port below 32768.
+	addr := fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000))
 	p := newPool([]string{addr}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan error, 1)
@@ -124,11 +124,11 @@ func TestTheHealthCheckNoticesABackendThatIsBack(t *testing.T) {
 		defer p.mu.Unlock()
 		return p.all[0].down
 	}
-	require.Eventually(t, isDown, 10*time.Second, time.Millisecond)
-	ln, err = net.Listen("tcp", addr) // it is back; the kernel accepts for it
+	require.Eventually(t, isDown, time.Minute, time.Millisecond)
+	ln, err := net.Listen("tcp", addr) // it is back; the kernel accepts for it
 	require.NoError(t, err)
 	defer ln.Close()
-	require.Eventually(t, func() bool { return !isDown() }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !isDown() }, time.Minute, time.Millisecond)
 	cancel()
 	require.NoError(t, <-watched)
 }

@@ -260,7 +260,7 @@ func TestBroadcast(t *testing.T) {
 	conn, err := httpc.DialWebSocket(t.Context(), "ws://"+addr, nil)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.Eventually(t, func() bool { return len(messages.Subscribers("all")) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(messages.Subscribers("all")) == 1 }, time.Minute, time.Millisecond)
 	require.NoError(t, announce(t.Context(), messages, "hello, all"))
 	got, err := websocket.Texts(conn).In.Recv(t.Context())
 	require.NoError(t, err)
