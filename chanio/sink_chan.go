@@ -28,15 +28,15 @@ type sinkView[T any] struct {
 
 // C returns a channel with a capacity of 16 whose values are sent to s. A completed send on it counts as accepted:
 // Flush, Close, the return of a handler and the end of ctx all send what the channel holds at that moment. Later values
-// are received and discarded, so that no send blocks forever, until the channel is closed or the connection is released
-// (without a connection, until ctx ends). Closing the channel has the effect of [Sink.Close]; only a sole sender may do
-// that.
+// are received and discarded until the channel is closed or the connection is released (without a connection, until ctx
+// ends). After that the channel has room for 16 values, and the next send blocks forever: call C for each value, or wait
+// for Done in the same select. Closing the channel has the effect of [Sink.Close]; only a sole sender may do that.
 //
 // C starts a goroutine, which ends when the channel is closed or the connection is released, otherwise with ctx. Called
 // again with the same ctx, or one with the same Done channel, C returns the same channel while that is in use; with
-// another ctx it panics. After the end of the stream it returns a channel that discards. A value that the endpoint
-// rejects, such as one that its codec cannot encode, ends s after the values accepted before it, and Err returns why. C
-// and Send are not ordered relative to each other.
+// another ctx it panics. After the end of the stream it returns a channel that discards, a new one if need be. A value
+// that the endpoint rejects, such as one that its codec cannot encode, ends s after the values accepted before it, and
+// Err returns why. C and Send are not ordered relative to each other.
 func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (v *sinkView[T]) isLive(bound <-chan struct{}) bool {
 
 // empty is the goroutine of C.
 func (v *sinkView[T]) empty(ctx context.Context) {
-	defer close(v.gone)
+	defer v.leave()
 	closed := v.passAll(ctx)
 	v.stop()
 	closing := make(chan struct{})
@@ -202,6 +202,22 @@ func (v *sinkView[T]) discard(ctx context.Context) (closed bool) {
 			}
 		case <-released:
 			return false
+		}
+	}
+}
+
+// leave ends the goroutine's part in the channel, and drops what it holds, so that a send that waited for room succeeds.
+// C returns the channel to nobody else then.
+func (v *sinkView[T]) leave() {
+	close(v.gone)
+	for {
+		select {
+		case _, ok := <-v.ch:
+			if !ok {
+				return
+			}
+		default:
+			return
 		}
 	}
 }

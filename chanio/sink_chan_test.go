@@ -227,6 +227,26 @@ func TestG7TheEndOfCtxPassesOnWhatTheChannelHolds(t *testing.T) {
 	})
 }
 
+// The peer resets the connection while a sender waits for room in the channel.
+func TestSendThatWaitsForRoomSucceedsWhenTheConnectionIsReleased(t *testing.T) {
+	for range 50 { // the goroutine may see the release or the value first
+		synctest.Test(t, func(t *testing.T) {
+			near, far := chanio.Pipe()
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				for range 1000 {
+					near.Out.C(t.Context()) <- make([]byte, 16<<10)
+				}
+			}()
+			synctest.Wait() // both are full, and so is the channel
+			near.Abort(nil)
+			<-sent
+			far.Abort(nil)
+		})
+	}
+}
+
 func TestG11ChannelsAfterTheEndShareOneGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := chanio.Pipe()
