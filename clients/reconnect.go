@@ -149,7 +149,7 @@ func (r *Reconnector) awaitEnd(ctx context.Context) error {
 	r.conn = nil
 	ended := r.life.end()
 	if lived := ended.Sub(r.life.began); lived < r.cfg.Stable && !r.cfg.Useful(c) {
-		return r.failedAt(ended, fmt.Errorf("clients: the connection lived for %v only: %w", lived, errShortLived))
+		return r.failedAt(ended, fmt.Errorf("clients: the connection ended after %v, %w", lived, errShortLived))
 	}
 	r.failures = 0
 	r.wait(nil, ended, r.cfg.Backoff(1))
@@ -197,7 +197,7 @@ func (l *life) useful(c *chanio.Conn) bool {
 }
 
 // errShortLived is the failure of a connection that was opened but ended too soon.
-var errShortLived = errors.New("it was not stable")
+var errShortLived = errors.New("too soon to count as stable")
 
 // failed counts a failure. It returns an error if no more attempts follow.
 func (r *Reconnector) failed(err error) error { return r.failedAt(time.Now(), err) }

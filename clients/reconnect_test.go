@@ -143,7 +143,7 @@ func TestReconnectTakesAShortLifeForAFailure(t *testing.T) {
 		require.Equal(t, seconds(0, 1, 3, 7), f.dials)
 		_, err := r.Conns.Recv(t.Context())
 		require.ErrorContains(t, err, "gave up after 4 failures in a row")
-		require.ErrorContains(t, err, "not stable")
+		require.ErrorContains(t, err, "too soon to count as stable")
 	})
 	f = &flaky{}
 	reconnecting(t, f, clients.ReconnectConfig{Stable: -1, MaxAttempts: 1}, func(t *testing.T, r *clients.Reconnector) {

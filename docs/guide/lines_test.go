@@ -48,8 +48,7 @@ func views(ctx context.Context, conn *chanio.Conn, reply []byte) {
 	for chunk := range conn.In.C(ctx) { // a channel: range over it, select on it
 		handle(chunk)
 	}
-	out := conn.Out.C(ctx) // a channel to send on
-	out <- reply
+	conn.Out.C(ctx) <- reply // a channel to send on
 }
 
 func echo(ctx context.Context, conn *chanio.Conn) error {
