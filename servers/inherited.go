@@ -24,7 +24,8 @@ const (
 // for UDP sockets. Without passed sockets it returns none.
 //
 // Inherited removes the environment variables, so that child processes do not use them and a second call returns none.
-// If LISTEN_PID is not set, as with HandOver, the sockets are assumed to be for this process.
+// If LISTEN_PID is not set, as with HandOver, the sockets are assumed to be for this process. If fewer files were passed
+// than LISTEN_FDS says, Inherited fails and leaves other files of this process alone.
 func Inherited() ([]*os.File, error) {
 	pid, fds, names := os.Getenv(listenPID), os.Getenv(listenFDs), os.Getenv(listenFDNames)
 	for _, name := range []string{listenPID, listenFDs, listenFDNames} {

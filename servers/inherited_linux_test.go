@@ -3,6 +3,7 @@ package servers_test
 import (
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -33,6 +34,35 @@ func TestChildLooksAtWhatItInherits(t *testing.T) {
 	require.Len(t, files, 1)
 	require.True(t, closedOnExec(t, first))
 	require.NoError(t, files[0].Close())
+}
+
+// LISTEN_FDS promises more than was passed. The rest are the runtime's and the program's own, whose owners would otherwise
+// lose them.
+func TestInheritedTakesNoFileThatThisProcessHasOpened(t *testing.T) {
+	nl, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer nl.Close()
+	f, err := nl.(*net.TCPListener).File()
+	require.NoError(t, err)
+	defer f.Close()
+	cmd := child(t, "TestChildIsPassedTooFewFiles")
+	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func TestChildIsPassedTooFewFiles(t *testing.T) {
+	skipUnlessChild(t)
+	own, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer own.Close()
+	raw, err := own.(*net.TCPListener).SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) { t.Setenv("LISTEN_FDS", strconv.Itoa(int(fd)-2)) }))
+	files, err := servers.Inherited()
+	require.ErrorContains(t, err, ": was not inherited")
+	require.Empty(t, files)
+	require.True(t, closedOnExec(t, 3), "what was passed goes to no child")
 }
 
 func TestTheFileOfAListenerIsNotPassedOnToChildren(t *testing.T) {

@@ -8,11 +8,15 @@ import (
 	"syscall"
 )
 
-// closeOnExec returns an error if fd is not open.
+// closeOnExec returns an error if fd is not open, or was not inherited: what this process opens, such as the runtime's
+// poller, is closed on exec already. OpenBSD does not tell.
 func closeOnExec(fd uintptr) error {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(int(fd), &st); err != nil {
 		return err
+	}
+	if flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0); errno == 0 && flags&syscall.FD_CLOEXEC != 0 {
+		return errors.New("was not inherited")
 	}
 	syscall.CloseOnExec(int(fd))
 	return nil

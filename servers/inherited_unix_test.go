@@ -126,7 +126,6 @@ func TestInheritedSocketsAreForThisProcessAndOnce(t *testing.T) {
 	require.ErrorContains(t, err, `LISTEN_FDS="many" is not a number of sockets`)
 	t.Setenv("LISTEN_FDS", "65535") // a file of a descriptor that is opened later would close it
 	_, err = servers.Inherited()
-	require.ErrorIs(t, err, syscall.EBADF)
 	require.ErrorContains(t, err, `servers: LISTEN_FDS="65535", but descriptor `)
 }
 
