@@ -25,7 +25,7 @@ const (
 //
 // Inherited removes the environment variables, so that child processes do not use them and a second call returns none.
 // If LISTEN_PID is not set, as with HandOver, the sockets are assumed to be for this process. If fewer files were passed
-// than LISTEN_FDS says, Inherited fails and leaves other files of this process alone.
+// than LISTEN_FDS says, Inherited fails; on OpenBSD it takes files that this process has opened.
 func Inherited() ([]*os.File, error) {
 	pid, fds, names := os.Getenv(listenPID), os.Getenv(listenFDs), os.Getenv(listenFDNames)
 	for _, name := range []string{listenPID, listenFDs, listenFDNames} {
@@ -41,7 +41,7 @@ func Inherited() ([]*os.File, error) {
 		return nil, fmt.Errorf("servers: %s=%q is not a number of sockets: %w", listenFDs, fds, err)
 	}
 	for i := range uintptr(n) { // before any of them has an owner
-		if err := closeOnExec(firstInherited + i); err != nil {
+		if err := claimInherited(firstInherited + i); err != nil {
 			return nil, fmt.Errorf("servers: %s=%q, but descriptor %d: %w", listenFDs, fds, firstInherited+i, err)
 		}
 	}

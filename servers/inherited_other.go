@@ -10,7 +10,7 @@ import (
 
 func duplicate(syscall.Conn, string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
-func closeOnExec(uintptr) error { return nil }
+func claimInherited(uintptr) error { return nil }
 
 // checkListening does nothing. If the socket is not listening, the first accept fails.
 func checkListening(*os.File) error { return nil }

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// closeOnExec returns an error if fd is not open, or was not inherited: what this process opens, such as the runtime's
-// poller, is closed on exec already. OpenBSD does not tell.
-func closeOnExec(fd uintptr) error {
+// claimInherited sees that fd is not passed on to child processes. It returns an error if fd is not open, or was not
+// inherited: what this process has opened itself is not passed on either. OpenBSD does not tell.
+func claimInherited(fd uintptr) error {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(int(fd), &st); err != nil {
 		return err
