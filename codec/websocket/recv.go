@@ -147,12 +147,14 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	r := &c.rd
 	r.settle()
 	if at := len(r.src.Buffered()); len(r.queue) == 0 && !r.hasMore() && (at == 0 || at == int(r.tried)) {
-		if !c.inEnd.Open() {
-			err = c.receiveError(context.Background(), nil)
+		switch {
+		case !c.inEnd.Open():
+			return m, false, c.receiveError(context.Background(), nil)
+		case !c.released():
+			return m, false, nil
 		}
-		return m, false, err
 	}
-	switch err = c.message(context.Background(), &m, false); err {
+	switch err = c.message(context.Background(), &m, c.released()); err {
 	case nil:
 		return m, true, nil
 	case errWouldWait:
@@ -160,6 +162,16 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 		return m, false, nil
 	}
 	return m, false, c.receiveError(context.Background(), err)
+}
+
+// released reports whether the connection below has ended, so that nobody reads ahead and a receive does not wait.
+func (c *Conn) released() bool {
+	if c.conn.Out.End().Open() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
 }
 
 // atHand is the hook of In: small whole messages that have arrived.
