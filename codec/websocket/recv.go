@@ -150,11 +150,11 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 		switch {
 		case !c.inEnd.Open():
 			return m, false, c.receiveError(context.Background(), nil)
-		case !c.released():
+		case !c.brokeOff():
 			return m, false, nil
 		}
 	}
-	switch err = c.message(context.Background(), &m, c.released()); err {
+	switch err = c.message(context.Background(), &m, c.brokeOff()); err {
 	case nil:
 		return m, true, nil
 	case errWouldWait:
@@ -164,14 +164,18 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	return m, false, c.receiveError(context.Background(), err)
 }
 
-// released reports whether the connection below has ended, so that nobody reads ahead and a receive does not wait.
-func (c *Conn) released() bool {
+// brokeOff reports whether both halves of the connection below have ended, so that nobody reads ahead and a receive does
+// not wait.
+func (c *Conn) brokeOff() bool {
 	if c.conn.Out.End().Open() {
 		return false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ended
+	select {
+	case <-c.up.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // atHand is the hook of In: small whole messages that have arrived.
