@@ -147,14 +147,12 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 	r := &c.rd
 	r.settle()
 	if at := len(r.src.Buffered()); len(r.queue) == 0 && !r.hasMore() && (at == 0 || at == int(r.tried)) {
-		switch {
-		case !c.inEnd.Open():
-			return m, false, c.receiveError(context.Background(), nil)
-		case !c.brokeOff():
-			return m, false, nil
+		if !c.inEnd.Open() {
+			err = c.receiveError(context.Background(), nil)
 		}
+		return m, false, err
 	}
-	switch err = c.message(context.Background(), &m, c.brokeOff()); err {
+	switch err = c.message(context.Background(), &m, false); err {
 	case nil:
 		return m, true, nil
 	case errWouldWait:
@@ -162,20 +160,6 @@ func (c *Conn) tryNext() (m Message, ok bool, err error) {
 		return m, false, nil
 	}
 	return m, false, c.receiveError(context.Background(), err)
-}
-
-// brokeOff reports whether both halves of the connection below have ended, so that nobody reads ahead and a receive does
-// not wait.
-func (c *Conn) brokeOff() bool {
-	if c.conn.Out.End().Open() {
-		return false
-	}
-	select {
-	case <-c.up.Done():
-		return true
-	default:
-		return false
-	}
 }
 
 // atHand is the hook of In: small whole messages that have arrived.

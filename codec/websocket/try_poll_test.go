@@ -73,32 +73,3 @@ func TestTryRecvReturnsTheCauseOfAnAbort(t *testing.T) {
 	require.False(t, ok)
 	require.ErrorIs(t, err, cause)
 }
-
-// TestTryRecvReturnsTheEndOfAConnectionThatBrokeOff checks the same for an end that no call has read, also behind a part
-// of a message.
-func TestTryRecvReturnsTheEndOfAConnectionThatBrokeOff(t *testing.T) {
-	for _, part := range []string{"", "\x82", "\x82\x85abcd12"} {
-		synctest.Test(t, func(t *testing.T) {
-			conn, peer := newRaw(t, false, nil)
-			if part != "" {
-				peer.write([]byte(part))
-			}
-			poll := func() error {
-				_, _, err := conn.In.TryRecv()
-				time.Sleep(10 * time.Millisecond)
-				return err
-			}
-			for range 100 {
-				require.NoError(t, poll())
-			}
-			peer.conn.Abort(nil)
-			var err error
-			for start := time.Now(); err == nil; err = poll() {
-				require.Less(t, time.Since(start), time.Minute)
-			}
-			var end *websocket.CloseError
-			require.ErrorAs(t, err, &end)
-			require.Equal(t, websocket.Abnormal, end.Code)
-		})
-	}
-}
