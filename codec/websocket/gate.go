@@ -84,11 +84,12 @@ func (g *gate) enterLocked(p pass, waited bool) (bool, error) {
 	return true, nil
 }
 
-// entries returns the number of entries so far and whether a sender is inside.
-func (g *gate) entries() (n uint32, busy bool) {
+// entries returns the number of entries so far, whether a call writes now, and whether a message excludes others. One in
+// parts does so while nothing is written, too.
+func (g *gate) entries() (n uint32, writing, alone bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.entered, g.writing > 0 || g.alone
+	return g.entered, g.writing > 0, g.alone
 }
 
 // enter waits until it may enter, or ctx ends.

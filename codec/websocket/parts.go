@@ -381,9 +381,14 @@ func (s *sentParts) close() error {
 	return err
 }
 
-// abort ends the connection, unless the message had ended.
+// abort ends the connection, unless the message or the connection had ended.
 func (s *sentParts) abort(cause error) {
-	s.conn.Out.Abort(cause)
+	if s.end.Ended() && s.end.Err() == nil {
+		return
+	}
+	if !s.conn.w.end.Ended() {
+		s.conn.Out.Abort(cause)
+	}
 	go func() { // the abort has made a frame under way return
 		s.turn <- struct{}{}
 		if !s.over {

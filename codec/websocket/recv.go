@@ -139,14 +139,18 @@ func (c *Conn) receiveError(ctx context.Context, err error) error {
 
 // tryNext is the hook of In.
 func (c *Conn) tryNext() (m Message, ok bool, err error) {
+	ahead, _ := c.who.present()
 	if !c.beginReceive() {
 		return m, false, net.ErrClosed
 	}
-	defer c.endReceive()
+	defer func() { c.endTry(ahead == inBackend, ok || err != nil) }()
 	r := &c.rd
 	r.settle()
 	if at := len(r.src.Buffered()); len(r.queue) == 0 && !r.hasMore() && (at == 0 || at == int(r.tried)) {
-		return m, false, nil
+		if !c.inEnd.Open() {
+			err = c.receiveError(context.Background(), nil)
+		}
+		return m, false, err
 	}
 	switch err = c.message(context.Background(), &m, false); err {
 	case nil:
@@ -240,6 +244,26 @@ func (c *Conn) endReceive() {
 		defer c.mu.Unlock()
 		c.who.heed.Store(false)
 		c.who.tellLocked()
+		c.rouseLocked()
+	}
+}
+
+// endTry ends a receive that does not wait. One that has found nothing does not count: only reading ahead brings bytes to
+// a consumer that never waits. So that goes on if it was stopped.
+func (c *Conn) endTry(ahead, found bool) {
+	if found {
+		c.endReceive()
+		return
+	}
+	if c.who.endTry() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.who.tellLocked()
+		if ahead {
+			c.startAheadLocked()
+			return
+		}
+		c.who.heed.Store(false)
 		c.rouseLocked()
 	}
 }

@@ -22,7 +22,7 @@ func (c *Conn) awaitReplies() {
 	}
 	c.mu.Lock()
 	who, turns := c.who.present()
-	entered, _ := c.w.gate.entries()
+	entered, _, _ := c.w.gate.entries()
 	waits := !c.inOver && (who == receiver || turns > 0 || len(c.rd.queue) > 0)
 	bye := c.byeLocked()
 	bye.replies = replies{waits, turns, entered, bye.heard, bye.heard}
@@ -40,11 +40,11 @@ func (c *Conn) repliesLocked() time.Duration {
 	bye, now := c.byeLocked(), now()
 	r := &bye.replies
 	_, turns := c.who.present()
-	entered, busy := c.w.gate.entries()
+	entered, writing, alone := c.w.gate.entries()
 	if turns != r.turns {
 		r.turns, r.received = turns, now
 	}
-	if busy || entered != r.entered {
+	if writing || alone || entered != r.entered {
 		r.entered, r.sent = entered, now
 	}
 	left := min(max(r.received, r.sent)+replyPause, r.received+c.cfg.CloseTimeout, r.sent+c.cfg.CloseTimeout/2) - now

@@ -206,14 +206,14 @@ func (w *writer) tryPacket(p *packet) (bool, error) {
 
 // backlog tells how far the peer is behind.
 type backlog struct {
-	full  bool  // there is no room for more, or a message waits for it
+	full  bool  // there is no room for more, or a frame waits for it
 	taken int64 // grows while the peer takes what was sent, if the connection below can tell
 }
 
 func (w *writer) backlog() (b backlog) {
 	room, err := w.low.TryEnd(nil, nil)
-	_, busy := w.gate.entries()
-	b.full = busy || !room && err == nil
+	_, writing, _ := w.gate.entries()
+	b.full = writing || !room && err == nil
 	if w.end.Progress != nil {
 		b.taken = w.end.Progress()
 	}

@@ -35,6 +35,12 @@ func (t *turn) end() (heed bool) {
 	return t.heed.Load()
 }
 
+// endTry is end for a turn that does not count.
+func (t *turn) endTry() (heed bool) {
+	t.state.Store(t.state.Load() &^ whoMask)
+	return t.heed.Load()
+}
+
 // beginBackendLocked makes a goroutine of the connection the reader, until ctx ends, if there is none.
 func (t *turn) beginBackendLocked() (ctx context.Context, ok bool) {
 	if !t.begin(inBackend) {
