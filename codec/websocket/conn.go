@@ -25,7 +25,8 @@ import (
 //     receives from In, or the peer closed with another code.
 //
 // Pings are answered while nobody receives: a quarter of a second after the last receive a goroutine starts to read
-// ahead, up to 64 KiB or 16 messages. It ends when somebody receives; a TryRecv that finds nothing does not count.
+// ahead, up to 64 KiB or 16 messages. It ends when somebody receives; a TryRecv that finds nothing does not count. A
+// consumer that never waits gets no message larger than what is read ahead.
 type Conn struct {
 	chanio.Duplex[Message, Message]
 

@@ -238,34 +238,32 @@ func (c *Conn) beginReceive() bool {
 }
 
 // endReceive ends a receive.
-func (c *Conn) endReceive() {
-	if c.who.end() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.who.heed.Store(false)
-		c.who.tellLocked()
-		c.rouseLocked()
-	}
-}
+func (c *Conn) endReceive() { c.endTurn(oneTurn, false) }
 
 // endTry ends a receive that does not wait. One that has found nothing does not count: only reading ahead brings bytes to
-// a consumer that never waits. So that goes on if it was stopped.
+// a consumer that never waits. So that goes on if the receive has stopped it.
 func (c *Conn) endTry(ahead, found bool) {
 	if found {
 		c.endReceive()
 		return
 	}
-	if c.who.endTry() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.who.tellLocked()
-		if ahead {
-			c.startAheadLocked()
-			return
-		}
-		c.who.heed.Store(false)
-		c.rouseLocked()
+	c.endTurn(0, ahead)
+}
+
+// endTurn lets others read. If goesOn is set, reading ahead goes on.
+func (c *Conn) endTurn(counts uint64, goesOn bool) {
+	if !c.who.end(counts) {
+		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.who.tellLocked()
+	if goesOn {
+		c.startAheadLocked()
+		return
+	}
+	c.who.heed.Store(false)
+	c.rouseLocked()
 }
 
 // fromQueue sets m to the next of the messages that were read ahead, and reports whether there is one. The memory of one

@@ -29,15 +29,10 @@ func (t *turn) begin(who uint64) bool {
 	return s&whoMask == nobody && t.state.CompareAndSwap(s, s|who)
 }
 
-// end ends the turn of a receiver. It reports whether somebody waits for that.
-func (t *turn) end() (heed bool) {
-	t.state.Store(t.state.Load()&^whoMask + oneTurn)
-	return t.heed.Load()
-}
-
-// endTry is end for a turn that does not count.
-func (t *turn) endTry() (heed bool) {
-	t.state.Store(t.state.Load() &^ whoMask)
+// end ends the turn of a receiver; counts is oneTurn or, for a turn that does not count, 0. It reports whether somebody
+// waits for that.
+func (t *turn) end(counts uint64) (heed bool) {
+	t.state.Store(t.state.Load()&^whoMask + counts)
 	return t.heed.Load()
 }
 
