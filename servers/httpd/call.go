@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/weir-go/weir/chanio"
@@ -90,9 +91,23 @@ func (c *conn) panicked(line requestLine, v any) {
 	failure := c.srv.panicked(c.remote, line, v)
 	c.note(failure)
 	if !c.hijacked {
-		c.nc.Abort(failure)
+		c.abort(failure)
 	}
 }
+
+// abort ends the connection at once. Replies to earlier requests may be held back, because more requests are at hand.
+// They are passed to the kernel first, as far as it takes them without a wait.
+func (c *conn) abort(cause error) {
+	_ = c.nc.Out.Flush(ended)
+	c.nc.Abort(cause)
+}
+
+// ended is a context that has ended.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 // panicked logs the panic of a handler.
 func (s *Server) panicked(remote string, line requestLine, v any) *chanio.PanicError {

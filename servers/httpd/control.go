@@ -62,7 +62,7 @@ func (w *response) reset(Code) error {
 		x.end(errReset)
 	}
 	w.wasReset = true
-	w.conn.nc.Abort(errReset)
+	w.conn.abort(errReset)
 	return nil
 }
 

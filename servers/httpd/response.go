@@ -116,7 +116,7 @@ func (w *response) declare(length int64) bool {
 func (w *response) closeAfter() { w.keepAlive = false }
 
 // abort implements streamWriter.
-func (w *response) abort(cause error) { w.conn.nc.Abort(cause) }
+func (w *response) abort(cause error) { w.conn.abort(cause) }
 
 // SetReadDeadline supports http.ResponseController. The deadline replaces Config.BodyTimeout.
 func (w *response) SetReadDeadline(t time.Time) error {
@@ -221,7 +221,7 @@ func (w *response) finish() (goesOn bool) {
 	case err == http1.ErrBodyTooShort:
 		return false // the client detects this by the length
 	case err != nil:
-		w.conn.nc.Abort(err)
+		w.conn.abort(err)
 		return false
 	}
 	return w.keepAlive && (w.body == nil || w.body.settle())
