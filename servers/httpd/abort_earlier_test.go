@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -21,10 +22,12 @@ func TestAbortKeepsEarlierReplies(t *testing.T) {
 	handlers := map[string]http.HandlerFunc{
 		"panic":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"reset":  func(w http.ResponseWriter, _ *http.Request) { _ = Reset(w, CodeCancel) },
+		"exit":   func(http.ResponseWriter, *http.Request) { runtime.Goexit() },
 		"reader": replying(failing).ServeHTTP,
 	}
 	natives := map[string]func(x Exchange) error{
 		"native panic": func(Exchange) error { panic(http.ErrAbortHandler) },
+		"native exit":  func(Exchange) error { runtime.Goexit(); return nil },
 		"native reset": func(x Exchange) error { return x.Reset(CodeCancel) },
 	}
 	const raw = "POST /first HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"

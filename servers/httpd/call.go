@@ -14,12 +14,12 @@ func (c *conn) call() (ok bool) {
 			return
 		}
 		switch v := recover(); {
-		case v == nil: // runtime.Goexit, which the listener handles
-			c.note(chanio.Recovered(nil))
+		case v == nil: // runtime.Goexit
+			c.broke(chanio.Recovered(nil))
 		case c.taken != nil:
-			c.panicked(c.taken.line, v)
+			c.broke(c.srv.panicked(c.remote, c.taken.line, v))
 		default:
-			c.panicked(lineOf(c.asked), v)
+			c.broke(c.srv.panicked(c.remote, lineOf(c.asked), v))
 		}
 	}()
 	c.reply.rec.began()
@@ -86,9 +86,8 @@ func (s *Server) continues(w streamWriter, r *http.Request) bool {
 	return false
 }
 
-// panicked ends the connection after its handler has panicked.
-func (c *conn) panicked(line requestLine, v any) {
-	failure := c.srv.panicked(c.remote, line, v)
+// broke ends the connection of a handler that did not return.
+func (c *conn) broke(failure *chanio.PanicError) {
 	c.note(failure)
 	if !c.hijacked {
 		c.abort(failure)

@@ -126,11 +126,10 @@ func (e *exchange) call() (ok bool) {
 		if ok {
 			return
 		}
-		v := recover()
-		if v == nil { // runtime.Goexit, which the listener handles
-			c.note(chanio.Recovered(nil))
+		if v := recover(); v == nil {
+			c.broke(chanio.Recovered(nil)) // runtime.Goexit
 		} else {
-			c.panicked(e.described(), v)
+			c.broke(c.srv.panicked(c.remote, e.described(), v))
 		}
 	}()
 	x := Exchange{e, e.generation.Load()}
