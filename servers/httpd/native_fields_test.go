@@ -193,3 +193,15 @@ func TestShortNativeReplyBeginsInEveryFraming(t *testing.T) {
 		}
 	}
 }
+
+// The error of a body that the client has got wrong is not one of the handler.
+func TestNativeErrorOfTheClientIsNotLogged(t *testing.T) {
+	log := newLockedBuffer()
+	srv := NewNative(func(ctx context.Context, x Exchange) error {
+		_, err := x.ReadBody(ctx, 1)
+		return err
+	}, &Config{Logger: logTo(log)})
+	reply := rawReply(t, startWith(t, srv), "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+	require.Contains(t, reply, "413 Request Entity Too Large")
+	require.NotContains(t, log.String(), "native handler")
+}

@@ -200,7 +200,9 @@ func (e *exchange) failBehindBody(x Exchange, err error) {
 	if code := statusOf(err); code != 0 {
 		status = code
 	}
-	e.conn.srv.log.Error("httpd: native handler", "peer", e.conn.remote, "status", status, "err", err)
+	if status >= http.StatusInternalServerError {
+		e.conn.srv.log.Error("httpd: native handler", "peer", e.conn.remote, "status", status, "err", err)
+	}
 	c, h := e.conn, http.Header{}
 	addLines(h, "", c.lines)
 	dropBodyFields(h)
