@@ -58,10 +58,10 @@ type Config struct {
 
 	// MaxPerHost limits the connections to one host, MaxConns all connections, and MaxWaiters the requests for one host
 	// that wait for a connection or for a stream of one, without those that a connection being opened may serve, 100 if
-	// it may be HTTP/2. Further requests fail with [ErrBusy]. A host counts once for each scheme, port, proxy and
-	// [Route], as in [HostStats]; its HTTP/2 connections that take no more requests do not count. A host that is always
-	// busy keeps other hosts waiting for a place among MaxConns for about 100 ms, but without a bound if its connections
-	// are HTTP/2. 0 means 64, 1,024 and 1,024.
+	// it may be HTTP/2; they go on waiting if it serves fewer. Further requests fail with [ErrBusy]. A host counts once
+	// for each scheme, port, proxy and [Route], as in [HostStats]; its HTTP/2 connections that take no more requests do
+	// not count. A host that is always busy keeps other hosts waiting for a place among MaxConns for about 100 ms, but
+	// without a bound if its connections are HTTP/2. 0 means 64, 1,024 and 1,024.
 	MaxPerHost, MaxConns, MaxWaiters int
 
 	// IdleTimeout is how long an idle connection is kept, or less if its server says so (Keep-Alive: timeout=5). 0 means
