@@ -80,8 +80,8 @@ func (c *Conn) Close() error { return c.CloseWith(NormalClosure, "") }
 // Abort ends both halves with cause at once. If cause is or wraps a [*CloseError] whose code may be sent, the peer is sent
 // that behind what was accepted, with as much of the reason as fits, and the connection is released within its linger: a
 // peer that reads nothing for 5 s gets no code, nor does one that is being sent a message in parts while there is no room.
-// With any other cause, and on a second Abort, unsent messages are discarded. Abort does not block and may be called by
-// any goroutine at any time.
+// With any other cause, on a second Abort, and perhaps when a close has begun, unsent messages are discarded. Abort does
+// not block and may be called by any goroutine at any time.
 func (c *Conn) Abort(cause error) { c.Out.Abort(cause) }
 
 // closeAs sets the code and reason of the Close frame. Only the first call has an effect.
