@@ -93,11 +93,11 @@ type Multicast interface {
 
 // PacketStats counts the traffic of a datagram socket, in datagrams unless a field says otherwise.
 type PacketStats struct {
-	Received      uint64 // taken from the kernel; some may lie in In
+	Received      uint64 // taken from the kernel; some may still be in In
 	ReceivedBytes uint64 // their payloads
 	Reads         uint64 // system calls that received them
 	Truncated     uint64 // received ones that were larger than MaxDatagram
-	Dropped       int64  // by the kernel because its buffer was full, modulo 2³²; -1 where it does not tell; joined ones count as one
+	Dropped       int64  // by the kernel because its buffer was full, modulo 2³²; -1 if unknown; those joined by offload count as one
 	Sent          uint64 // given to the kernel
 	SentBytes     uint64 // their payloads
 	Writes        uint64 // system calls that sent them
