@@ -30,8 +30,9 @@ type SourceHooks[T any] struct {
 	AtHand func(dst []T) []T
 
 	// Lend is AtHand for a consumer that is done with the values before it calls another hook, and keeps none of them:
-	// they may lie in the endpoint's buffer. Unlend gives vs, the last of them, back unused; they come again, and then
-	// belong to the receiver. A Source has both hooks or neither. pipeline.Connect uses them for a Sink that Consumes.
+	// they may be in the endpoint's buffer. Unlend gives vs, the last of them, back unused; they are returned again, and
+	// then belong to the receiver. A Source has both hooks or neither. pipeline.Connect uses them for a Sink that
+	// Consumes.
 	Lend   func(dst []T) []T
 	Unlend func(vs []T)
 

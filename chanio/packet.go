@@ -36,9 +36,9 @@ type Packet struct {
 //
 // A datagram that was accepted but that the kernel then refuses, for example for lack of a route, is lost and counted,
 // and the next Flush or Close returns the first such error. The same applies when the network reports to a connected
-// socket, by ICMP, that a datagram found no listener (syscall.ECONNREFUSED) or was not delivered. The stream continues
-// and Recv keeps waiting: the peer may be restarting, the report concerns one datagram, and anybody can forge it. A
-// caller that expects a reply should bound its wait with ctx.
+// socket, by ICMP, that a datagram found no listener (syscall.ECONNREFUSED) or was not delivered; the socket notices
+// that with its next send or receive. The stream continues and Recv keeps waiting: the peer may be restarting, the
+// report concerns one datagram, and anyone can forge it. A caller that expects a reply should bound its wait with ctx.
 //
 // UDP cannot signal the end of a stream. Out.Close sends what is queued and returns an error that matches
 // errors.ErrUnsupported; In continues. Close of the PacketConn returns nil once the socket is closed. Abort discards
@@ -93,11 +93,11 @@ type Multicast interface {
 
 // PacketStats counts the traffic of a datagram socket, in datagrams unless a field says otherwise.
 type PacketStats struct {
-	Received      uint64 // taken from the kernel; some may lie in In
+	Received      uint64 // taken from the kernel; some may still be in In
 	ReceivedBytes uint64 // their payloads
 	Reads         uint64 // system calls that received them
 	Truncated     uint64 // received ones that were larger than MaxDatagram
-	Dropped       int64  // by the kernel because its buffer was full, modulo 2³²; -1 where it does not tell; joined ones count as one
+	Dropped       int64  // by the kernel because its buffer was full, modulo 2³²; -1 if unknown; those joined by offload count as one
 	Sent          uint64 // given to the kernel
 	SentBytes     uint64 // their payloads
 	Writes        uint64 // system calls that sent them

@@ -34,9 +34,9 @@ type sinkView[T any] struct {
 //
 // C starts a goroutine, which ends when the channel is closed or the connection is released, otherwise with ctx. Called
 // again with the same ctx, or one with the same Done channel, C returns the same channel while that is in use; with
-// another ctx it panics. After the end of the stream it returns a channel that discards, a new one if need be. A value
-// that the endpoint rejects, such as one that its codec cannot encode, ends s after the values accepted before it, and
-// Err returns why. C and Send are not ordered relative to each other.
+// another ctx it panics, unless the first has ended. After the end of the stream it returns a channel that discards, a
+// new one if need be. A value that the endpoint rejects, such as one that its codec cannot encode, ends s after the
+// values accepted before it, and Err returns why. C and Send are not ordered relative to each other.
 func (s *Sink[T]) C(ctx context.Context) chan<- T {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -180,7 +180,7 @@ func (s *Source[T]) Values(ctx context.Context) iter.Seq2[T, error] {
 
 // Err returns why the last range over C, All or Values ended: nil after a clean end, [Cause] of ctx if ctx ended it.
 // Once the stream itself has ended, Err returns nil if the end was clean, net.ErrClosed if s was closed, also after its
-// end but before all values were received, and otherwise the failure.
+// end if values were dropped, and otherwise the failure.
 func (s *Source[T]) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,7 +206,8 @@ func (s *Source[T]) OnDone(f func()) (stop func() bool) { return s.hooks.End.OnD
 
 // Close tells the producer that no more values are wanted, at once, even if the stream is idle. A blocked Recv returns
 // net.ErrClosed, a channel from C is closed, and values not received are dropped, or returned to the endpoint if they
-// must be closed. Close is idempotent.
+// must be closed. What a channel from C holds can still be received from it until the next Recv, All or C. Close is
+// idempotent.
 func (s *Source[T]) Close() error {
 	endedWell := !s.hooks.End.Set(net.ErrClosed) && s.hooks.End.Err() == nil
 	s.mu.Lock()

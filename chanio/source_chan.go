@@ -22,7 +22,8 @@ type sourceView[T any] struct {
 // connections, the capacity is 0, and a value that was not received is closed.)
 //
 // C starts a goroutine, which ends with ctx or the stream. Called again with the same ctx, or one with the same Done
-// channel, C returns the same channel while that is in use; goroutines may share it. With another ctx it panics.
+// channel, C returns the same channel while that is in use; goroutines may share it. With another ctx it panics, unless
+// the first has ended.
 func (s *Source[T]) C(ctx context.Context) <-chan T {
 	if s.hooks.Borrowed {
 		panic("chanio: Source.C: the values are borrowed, valid only until the next one is received")

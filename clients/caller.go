@@ -25,7 +25,7 @@ var (
 
 	// ErrLostReply ends a [Caller] whose peer has not replied to a request for CallerConfig.Lost. If replies come in
 	// order, one missing reply ends it, because later replies could not be matched. If they are numbered, it ends when
-	// as many replies are missing as there may be requests, or when the numbers are used up.
+	// more than MaxOutstanding replies are missing, or when the numbers are used up.
 	ErrLostReply = errors.New("clients: Caller: a reply is missing")
 
 	// ErrStrayReply ends a [Caller] whose peer has sent a reply to no request, because later replies could not be

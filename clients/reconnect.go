@@ -24,8 +24,8 @@ type ReconnectConfig struct {
 	// 0 means 10 s; with a negative value every connection is a success.
 	Stable time.Duration
 
-	// Useful reports whether a connection that ended before it was Stable was a success nevertheless. nil means that it
-	// was if bytes have passed in both directions after the dial, which may contain a dialogue with a proxy.
+	// Useful reports whether a connection that ended before it was Stable was a success all the same. nil means that it
+	// was if bytes have passed in both directions after the dial; the dial includes any dialogue with a proxy.
 	Useful func(c *chanio.Conn) bool
 
 	// MaxAttempts is the number of consecutive failures after which Conns fails. 0 means no limit.

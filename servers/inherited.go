@@ -25,7 +25,8 @@ const (
 //
 // Inherited removes the environment variables, so that child processes do not use them and a second call returns none.
 // If LISTEN_PID is not set, as with HandOver, the sockets are assumed to be for this process. If fewer files were passed
-// than LISTEN_FDS says, Inherited fails; on OpenBSD it takes files that this process has opened.
+// than LISTEN_FDS says, Inherited fails, except on OpenBSD, where it may return files that this process has
+// opened itself.
 func Inherited() ([]*os.File, error) {
 	pid, fds, names := os.Getenv(listenPID), os.Getenv(listenFDs), os.Getenv(listenFDNames)
 	for _, name := range []string{listenPID, listenFDs, listenFDNames} {

@@ -9,7 +9,7 @@ import (
 )
 
 // claimInherited sees that fd is not passed on to child processes. It returns an error if fd is not open, or was not
-// inherited: what this process has opened itself is not passed on either. OpenBSD does not tell.
+// inherited: what this process has opened itself is not passed on either. On OpenBSD the two cannot be told apart.
 func claimInherited(fd uintptr) error {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(int(fd), &st); err != nil {

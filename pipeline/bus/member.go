@@ -26,7 +26,7 @@ import (
 //
 // A queue that overflows under [pipeline.Disconnect] or [pipeline.Fail] aborts the sink with [pipeline.ErrOverflow],
 // after OnOverflow and, under Fail, after the values in the queue. A panic of the sink aborts it too. Otherwise the sink
-// is left open, also by Close of the Bus. After that the error is net.ErrClosed; there is no other error.
+// is left open, also by Close of the Bus. After Close of the Bus, Attach returns net.ErrClosed, its only error.
 //
 // detach drops what the queue holds and waits for the goroutine; a Publish under way may still send its value to the
 // sink. It must not be called by a hook of the sink. Calling it again does nothing.

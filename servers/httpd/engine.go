@@ -169,8 +169,8 @@ func statusOf(err error) int {
 // RequestError is an error caused by the client. If a handler of this package returns one, or an error that wraps it,
 // the request is answered with its status. The text of Err is neither sent nor logged, unless Config.Error does so.
 // Reading a body of an HTTP/1 request that is malformed, or slower than Config.BodyTimeout or MinBodyRate allows, fails
-// with one. If the handler replies to a malformed one with success nevertheless, that reply is replaced unless it has
-// been sent.
+// with one. If the handler still replies to a malformed one with success, that reply is replaced unless it has been
+// sent.
 type RequestError struct {
 	Status int // 400 to 499
 	Err    error
