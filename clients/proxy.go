@@ -128,7 +128,7 @@ func proxyOf(u *url.URL) (Proxy, error) {
 func EnvironmentProxy() (Proxy, error) {
 	cfg := httpproxy.Config{
 		HTTPSProxy: getenv("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
-		NoProxy:    hostname.WithoutDots(getenv("NO_PROXY", "no_proxy")),
+		NoProxy:    hostname.NoProxy(getenv("NO_PROXY", "no_proxy")),
 	}
 	if cfg.HTTPSProxy == "" {
 		return ProxyChain{}, nil

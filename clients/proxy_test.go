@@ -634,13 +634,16 @@ func TestEnvironmentSaysWhichProxyForWhom(t *testing.T) {
 	t.Setenv("all_proxy", "socks5://all.test")
 	require.Equal(t, "all.test:1080", ask("a.test:5432"))
 	t.Setenv("HTTPS_PROXY", "tunnel.test:3128")
-	t.Setenv("NO_PROXY", "b.test,10.0.0.0/8, c.test.,d.test.:5,.")
+	t.Setenv("NO_PROXY", "b.test,10.0.0.0/8, c.test.,d.test.:5,.,[2001:db8::1], [2001:db8::2]:5")
 	require.Equal(t, "tunnel.test:3128", ask("a.test:5432"))
 	require.Equal(t, "x.b.test:1", ask("x.b.test:1"))
 	for _, direct := range []string{"b.test.:1", "x.b.test.:1", "c.test:1", "c.test.:1", "d.test:5", "d.test.:5"} {
 		require.Equal(t, direct, ask(direct), "a final dot makes no difference")
 	}
-	for _, proxied := range []string{"d.test:6", "e.test.:1"} {
+	for _, direct := range []string{"[2001:db8::1]:1", "[2001:db8::2]:5"} {
+		require.Equal(t, direct, ask(direct), "an IPv6 address in brackets")
+	}
+	for _, proxied := range []string{"d.test:6", "e.test.:1", "[2001:db8::2]:6", "[2001:db8::3]:5"} {
 		require.Equal(t, "tunnel.test:3128", ask(proxied))
 	}
 	require.Equal(t, "10.1.2.3:1", ask("10.1.2.3:1"))

@@ -1,7 +1,6 @@
 package servers
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/eof"
 	"github.com/weir-go/weir/internal/guard"
 )
 
@@ -48,21 +48,34 @@ var errProxyHeader = errors.New("no header of the PROXY protocol")
 // readProxyHeader reads exactly one header.
 func readProxyHeader(r io.Reader) (h *ProxyHeader, err error) {
 	start := make([]byte, len(proxyV2)) // the minimum length of a header
-	if _, err := io.ReadFull(r, start); err != nil {
-		return nil, fmt.Errorf("%w: %w", errProxyHeader, err)
+	for n := 0; n < len(start); {
+		m, err := io.ReadAtLeast(r, start[n:], 1)
+		if err != nil && n > 0 {
+			err = eof.Unexpected(err)
+		}
+		n += m
+		if err == nil && !agree(start[:n], proxyV1) && !agree(start[:n], proxyV2) {
+			err = fmt.Errorf("begins with %q", start[:n]) // do not wait for more of it
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errProxyHeader, err)
+		}
 	}
-	switch {
-	case string(start) == proxyV2:
+	if string(start) == proxyV2 {
 		h, err = readProxyV2(r)
-	case bytes.HasPrefix(start, []byte(proxyV1)):
+	} else {
 		h, err = readProxyV1(r, start)
-	default:
-		err = fmt.Errorf("begins with %q", start)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errProxyHeader, err)
 	}
 	return h, nil
+}
+
+// agree reports whether b and prefix are equal as far as both go.
+func agree(b []byte, prefix string) bool {
+	n := min(len(b), len(prefix))
+	return string(b[:n]) == prefix[:n]
 }
 
 // readProxyV1 reads the rest of the line byte by byte, because what follows belongs to the next protocol.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -110,6 +112,23 @@ func TestAProxyHeaderThatIsNoneEndsItsOwnConnection(t *testing.T) {
 		require.NoError(t, err)
 		return string(b)
 	}())
+}
+
+// What cannot become a header is refused at its first byte: a peer that waits for an answer to a short line would
+// otherwise hold its place, and a shutdown, until the timeout.
+func TestAProxyHeaderIsRefusedAtItsFirstWrongByte(t *testing.T) {
+	told := make(chan error, 1)
+	hooks := &servers.Hooks{HandshakeFailed: func(_ net.Addr, err error) { told <- err }}
+	ln, _ := serve(t, &servers.Config{ProxyAlways: true, ProxyTimeout: time.Hour, Hooks: hooks}, tellingPeer)
+	for _, start := range []string{"p", "PING\r\n", "\r\n\r\nQ", "PROXY4"} {
+		nc := dial(t, ln)
+		require.NoError(t, nc.SetReadDeadline(time.Now().Add(time.Minute)))
+		_, err := io.WriteString(nc, start)
+		require.NoError(t, err)
+		_, err = io.ReadAll(nc)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, start)
+		require.ErrorContains(t, <-told, fmt.Sprintf("begins with %q", start))
+	}
 }
 
 // Clients that connect and send nothing delay neither others nor the end of the server (soheilhy/cmux 65 and 76).

@@ -242,15 +242,15 @@ func TestProxiesOfTheEnvironment(t *testing.T) {
 		},
 		"CGI": {env: map[string]string{"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://q:2", "REQUEST_METHOD": "GET"}, https: "http://q:2"},
 		"NO_PROXY": {
-			env:  map[string]string{"ALL_PROXY": "http://p:1", "NO_PROXY": "b.example, .c.example,*.d.example,10.0.0.0/8,192.0.2.1,e.example:81,2001:db8::1,f.example.,g.example.:81"},
+			env:  map[string]string{"ALL_PROXY": "http://p:1", "NO_PROXY": "b.example, .c.example,*.d.example,10.0.0.0/8,192.0.2.1,e.example:81,2001:db8::1,[2001:db8::3],[2001:db8::4]:81,f.example.,g.example.:81"},
 			http: "http://p:1", https: "http://p:1",
 			direct: []string{
 				"http://localhost/", "http://127.0.0.1:8080/", "https://[::1]/", "http://b.example/", "https://x.b.example:444/", "http://x.c.example/",
-				"http://x.d.example/", "http://10.1.2.3/", "http://192.0.2.1/", "http://e.example:81/", "http://[2001:db8::1]/", "http://B.EXAMPLE/",
+				"http://x.d.example/", "http://10.1.2.3/", "http://192.0.2.1/", "http://e.example:81/", "http://[2001:db8::1]/", "http://[2001:db8::3]/", "http://[2001:db8::3]:82/", "http://[2001:db8::4]:81/", "http://B.EXAMPLE/",
 				"http://b.example./", "http://e.example.:81/", "http://f.example/", "http://f.example./", "http://g.example:81/",
 			},
 			used: []string{
-				"http://notb.example/", "http://c.example/", "http://11.0.0.1/", "http://192.0.2.2/", "http://e.example/", "http://e.example:82/", "http://[2001:db8::2]/",
+				"http://notb.example/", "http://c.example/", "http://11.0.0.1/", "http://192.0.2.2/", "http://e.example/", "http://e.example:82/", "http://[2001:db8::2]/", "http://[2001:db8::4]/",
 			},
 		},
 		"no URL beside another": {

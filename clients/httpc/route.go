@@ -266,7 +266,7 @@ func environmentProxy() func(*http.Request) (*url.URL, error) {
 	if env.HTTPProxy == "" && env.HTTPSProxy == "" {
 		return Direct
 	}
-	env.NoProxy = hostname.WithoutDots(env.NoProxy)
+	env.NoProxy = hostname.NoProxy(env.NoProxy)
 	broken := map[string]error{"http": checkProxy(&env.HTTPProxy), "https": checkProxy(&env.HTTPSProxy)}
 	rules := env.ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) {

@@ -64,6 +64,18 @@ func WithoutDots(list string) string {
 	return strings.Join(names, ",")
 }
 
+// NoProxy returns a list for NO_PROXY in the form that package httpproxy knows: WithoutDots, and without the brackets of
+// an IPv6 address that has no port.
+func NoProxy(list string) string {
+	names := strings.Split(WithoutDots(list), ",")
+	for i, name := range names {
+		if addr, ok := strings.CutSuffix(name, "]"); ok {
+			names[i] = strings.TrimPrefix(addr, "[")
+		}
+	}
+	return strings.Join(names, ",")
+}
+
 // badLabel reports whether a label is invalid.
 func badLabel(label string) bool {
 	bad := func(c rune) bool { return c <= ' ' || c == 0x7f }
