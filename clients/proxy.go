@@ -123,8 +123,13 @@ func proxyOf(u *url.URL) (Proxy, error) {
 }
 
 // EnvironmentProxy returns the proxy selected by the current environment: HTTPS_PROXY or, if that is not set,
-// ALL_PROXY, for every host except this machine and those in NO_PROXY, in upper or lower case. The values are in the
-// form of [ParseProxy]. HTTP_PROXY is not used: it is for plain HTTP requests, and connections need a tunnel.
+// ALL_PROXY, for every host except localhost, loopback addresses and those in NO_PROXY, in upper or lower case. The
+// values are in the form of [ParseProxy]. HTTP_PROXY is not used: it is for plain HTTP requests, and connections need a
+// tunnel.
+//
+// NO_PROXY is a list separated by commas, or * for all hosts. a.test means that name and those below it, .a.test or
+// *.a.test only those below it; an address or a prefix such as 10.0.0.0/8 means itself. A name or an address may have a
+// port, and is otherwise meant with any.
 func EnvironmentProxy() (Proxy, error) {
 	cfg := httpproxy.Config{
 		HTTPSProxy: getenv("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),

@@ -271,7 +271,7 @@ func environmentProxy() func(*http.Request) (*url.URL, error) {
 	rules := env.ProxyFunc()
 	return func(r *http.Request) (*url.URL, error) {
 		u := *r.URL
-		u.Host = hostname.WithoutDots(u.Host)
+		u.Host = hostname.WithoutDot(u.Host)
 		via, err := rules(&u)
 		if via != nil && broken[u.Scheme] != nil {
 			return nil, broken[u.Scheme]

@@ -50,26 +50,22 @@ func IsAbsolute(host string) bool {
 		strings.HasSuffix(host, "\uff0e") || strings.HasSuffix(host, "\uff61")
 }
 
-// WithoutDots returns a list for NO_PROXY, or a name that is looked up in one, without the final dots of names, which only
-// mark them as absolute.
-func WithoutDots(list string) string {
-	names := strings.Split(list, ",")
-	for i, name := range names {
-		name, port, found := strings.Cut(strings.TrimSpace(name), ".:")
-		if name = strings.TrimSuffix(name, "."); found {
-			name += ":" + port
-		}
-		names[i] = name
+// WithoutDot returns a name, which may have a port, without a final dot, which only marks it as absolute.
+func WithoutDot(name string) string {
+	name, port, found := strings.Cut(name, ".:")
+	if name = strings.TrimSuffix(name, "."); found {
+		name += ":" + port
 	}
-	return strings.Join(names, ",")
+	return name
 }
 
-// NoProxy returns a list for NO_PROXY in the form that package httpproxy knows: WithoutDots, and without the brackets of
-// an IPv6 address that has no port.
+// NoProxy returns a list for NO_PROXY in the form that package httpproxy knows: without final dots of names, and without
+// the brackets of an IPv6 address that has no port.
 func NoProxy(list string) string {
-	names := strings.Split(WithoutDots(list), ",")
+	names := strings.Split(list, ",")
 	for i, name := range names {
-		if addr, ok := strings.CutSuffix(name, "]"); ok {
+		names[i] = WithoutDot(strings.TrimSpace(name))
+		if addr, ok := strings.CutSuffix(names[i], "]"); ok {
 			names[i] = strings.TrimPrefix(addr, "[")
 		}
 	}
