@@ -1,10 +1,10 @@
 package httpd
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // call calls the handler. If the handler panics, call aborts the connection and returns false.
@@ -97,16 +97,9 @@ func (c *conn) broke(failure *chanio.PanicError) {
 // abort ends the connection at once. Replies to earlier requests may be held back, because more requests are at hand.
 // They are passed to the kernel first, as far as it takes them without a wait.
 func (c *conn) abort(cause error) {
-	_ = c.nc.Out.Flush(ended)
+	_ = c.nc.Out.Flush(deadline.Past)
 	c.nc.Abort(cause)
 }
-
-// ended is a context that has ended.
-var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
 
 // panicked logs the panic of a handler.
 func (s *Server) panicked(remote string, line requestLine, v any) *chanio.PanicError {
