@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -297,7 +298,9 @@ func TestG16AForeignConnThatPanicsBeforeItsHeaderEndsNothingElse(t *testing.T) {
 		serveOn(t, t.Context(), ln, tellAddr)
 		dial(t, ln)
 		if err := <-failed; slow {
-			require.Error(t, err, "it was too late, or made room for others after a second on a busy machine")
+			if !strings.Contains(err.Error(), "made room for others") { // as on a machine that is busy for a second
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			}
 		} else {
 			require.ErrorContains(t, err, "boom: Read")
 		}
