@@ -254,11 +254,11 @@ func TestG11ChannelsAfterTheEndShareOneGoroutine(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		for _, sink := range []*chanio.Sink[[]byte]{a.Out, pipe} {
 			require.NoError(t, sink.Close())
-			before := runtime.NumGoroutine()
+			before := started()
 			for range 1000 {
 				sink.C(ctx) <- []byte("x")
 			}
-			require.LessOrEqual(t, runtime.NumGoroutine()-before, 2)
+			require.LessOrEqual(t, started()-before, 2)
 		}
 		cancel()
 		a.Out.Abort(nil)
@@ -398,13 +398,13 @@ func TestG1ARefusedValueDoesNotEndACloseUnderWay(t *testing.T) {
 func TestG11ChannelsOfACtxThatHasEndedShareOneGoroutine(t *testing.T) {
 	a, b := chanio.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
-	before := runtime.NumGoroutine()
+	before := started()
 	a.Out.C(ctx)
 	cancel()
 	for range 100 {
 		a.Out.C(ctx) <- []byte("dropped")
 	}
-	require.Less(t, runtime.NumGoroutine(), before+50)
+	require.Less(t, started(), before+50)
 	live, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	a.Out.C(live) <- []byte("sent")
