@@ -2,7 +2,6 @@ package chanio
 
 import (
 	"log/slog"
-	"slices"
 	"sync"
 
 	"github.com/weir-go/weir/internal/stream"
@@ -16,7 +15,13 @@ type drain struct {
 	mu    sync.Mutex
 	asked bool
 	cause error
-	funcs []*func(cause error) // registered and not taken back
+	last  *onDrain // registered and not taken back
+}
+
+// onDrain is a function of OnDrain, in a list.
+type onDrain struct {
+	f      func(cause error)
+	before *onDrain
 }
 
 // draining returns the drain of c.
@@ -39,19 +44,22 @@ func (c *Conn) OnDrain(f func(cause error)) (stop func() bool) {
 		go d.call(f)
 		return func() bool { return false }
 	}
-	d.funcs = append(d.funcs, &f)
-	return func() bool { return d.forget(&f) }
+	on := &onDrain{f, d.last}
+	d.last = on
+	return func() bool { return d.forget(on) }
 }
 
-func (d *drain) forget(f *func(error)) bool {
+// forget removes on from the list and reports whether it was there.
+func (d *drain) forget(on *onDrain) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	i := slices.Index(d.funcs, f)
-	if i < 0 {
-		return false
+	for at := &d.last; *at != nil; at = &(*at).before {
+		if *at == on {
+			*at = on.before
+			return true
+		}
 	}
-	d.funcs = slices.Delete(d.funcs, i, i+1)
-	return true
+	return false
 }
 
 // call runs f, of OnDrain.
@@ -66,13 +74,13 @@ func (c *Conn) Drain(cause error) {
 		d.mu.Unlock()
 		return
 	}
-	funcs := d.funcs
-	d.asked, d.cause, d.funcs = true, cause, nil
+	last := d.last
+	d.asked, d.cause, d.last = true, cause, nil
 	d.mu.Unlock()
-	for _, f := range funcs {
-		go d.call(*f)
+	for on := last; on != nil; on = on.before {
+		go d.call(on.f)
 	}
-	if len(funcs) == 0 {
+	if last == nil {
 		c.EndIn(cause)
 	}
 }

@@ -43,13 +43,12 @@ type Conn struct {
 
 	handshake packed
 
-	mu       sync.Mutex
-	timer    *time.Timer
-	lastTurn uint64    // of the one in turn, at the last look of the timer
-	probe    *probe    // sent to learn whether the peer is alive; nil: none
-	bye      *farewell // made when the closing begins
-	detach   func() bool
-	undrain  func() bool
+	mu      sync.Mutex
+	timer   *time.Timer
+	probe   *probe    // sent to learn whether the peer is alive; nil: none
+	bye     *farewell // made when the closing begins
+	detach  func() bool
+	undrain func() bool
 
 	skips  atomic.Bool // the rest of a message in pieces is to be dropped
 	full   bool        // nothing more is read ahead

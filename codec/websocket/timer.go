@@ -70,13 +70,13 @@ func (c *Conn) look() {
 // receiver returns.
 func (c *Conn) readersLocked() (sleep time.Duration) {
 	who, turns := c.who.present()
-	if c.full && (who == receiver || turns != c.lastTurn) { // the peer can be heard again
+	if c.full && (who == receiver || !c.who.seenLocked(turns)) { // the peer can be heard again
 		c.full = false
 		c.hear()
 	}
 	if who == nobody && c.readsAheadLocked() {
-		if turns != c.lastTurn {
-			c.lastTurn = turns
+		if !c.who.seenLocked(turns) {
+			c.who.seen = uint32(turns)
 			return c.tick()
 		}
 		c.startAheadLocked()

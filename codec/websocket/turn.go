@@ -10,6 +10,7 @@ import (
 type turn struct {
 	state atomic.Uint64
 	heed  atomic.Bool // somebody wants to be told when a receiver lets go
+	seen  uint32      // the turns at the last look of the timer, which a wrong match only makes read ahead sooner
 
 	free chan struct{}      // made by stopLocked; closed when nobody reads
 	stop context.CancelFunc // of the goroutine that reads
@@ -58,6 +59,9 @@ func (t *turn) present() (who, turns uint64) {
 	s := t.state.Load()
 	return s & whoMask, s &^ whoMask
 }
+
+// seenLocked reports whether there has been no turn since the last look of the timer.
+func (t *turn) seenLocked(turns uint64) bool { return uint32(turns) == t.seen }
 
 // stopLocked has a goroutine of the connection that reads let go. It returns a channel that is closed when nobody reads.
 func (t *turn) stopLocked() <-chan struct{} {

@@ -13,6 +13,7 @@ const (
 type block struct {
 	buf   []byte // blockSize<<size bytes
 	size  int
+	most  int // the most bytes in it since it was borrowed
 	arena Arena
 }
 
@@ -30,6 +31,7 @@ func borrow(size int) *block {
 // release returns b to the pool. b may be nil.
 func (b *block) release() {
 	if b != nil {
+		b.most = 0
 		blocks[b.size].Put(b)
 	}
 }

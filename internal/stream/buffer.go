@@ -1,13 +1,14 @@
 package stream
 
+import "slices"
+
 // Buffer holds what a [ByteSource] has received and not yet passed on. Its memory is borrowed when there is something
 // to receive, and returned before a wait. The zero Buffer is empty.
 type Buffer struct {
 	blk  *block // nil while nothing is borrowed
-	buf  []byte // of blk, or a separate slice
-	r, w int    // unread are buf[r:w]
-	most int    // the maximum of w since the block was borrowed
-	size int8   // of the next block to borrow
+	buf  []byte // of blk, or a separate slice; the bytes from r on are unread
+	r    int
+	size int8 // of the next block to borrow
 }
 
 // stashMax is how many bytes an idle connection keeps in its own slice instead of a borrowed block: the start of an
@@ -18,27 +19,27 @@ const stashMax = 64
 const largeBlock = 8 * blockSize
 
 // Bytes returns the unread bytes. They stay unchanged until the next Space, Release or Prepend.
-func (b *Buffer) Bytes() []byte { return b.buf[b.r:b.w] }
+func (b *Buffer) Bytes() []byte { return b.buf[b.r:] }
 
 // Len returns the length of Bytes.
-func (b *Buffer) Len() int { return b.w - b.r }
+func (b *Buffer) Len() int { return len(b.buf) - b.r }
 
 // Clone returns a copy of p. Small copies share an arena that is never reused.
 func (b *Buffer) Clone(p []byte) []byte { return b.blk.clone(p) }
 
 // Discard drops the first n bytes and reports whether there are no more.
 func (b *Buffer) Discard(n int) (empty bool) {
-	if b.r += n; b.r < b.w {
+	if b.r += n; b.r < len(b.buf) {
 		return false
 	}
-	b.r, b.w = 0, 0
+	b.buf, b.r = b.buf[:0], 0
 	return true
 }
 
 // Add records that n bytes were written to the slice that Space returned.
 func (b *Buffer) Add(n int) {
-	b.w += n
-	b.most = max(b.most, b.w)
+	b.buf = b.buf[:len(b.buf)+n]
+	b.blk.most = max(b.blk.most, len(b.buf))
 }
 
 // Space returns room after the unread bytes, for want bytes in all if possible. Memory grows only when it is full of
@@ -47,44 +48,38 @@ func (b *Buffer) Space(want int) []byte {
 	if b.blk == nil {
 		b.borrow()
 	}
-	if b.w < len(b.buf) && (b.r == 0 || b.w-b.r+want <= len(b.buf)-b.r) {
-		return b.buf[b.w:]
+	if len(b.buf) < cap(b.buf) && (b.r == 0 || b.Len()+want <= cap(b.buf)-b.r) {
+		return b.buf[len(b.buf):cap(b.buf)]
 	}
 	if b.r > 0 {
-		b.w = copy(b.buf, b.buf[b.r:b.w])
-		b.r = 0
+		b.buf, b.r = b.buf[:copy(b.buf, b.Bytes())], 0
 	}
-	if b.w == len(b.buf) {
+	if len(b.buf) == cap(b.buf) {
 		b.grow()
 	}
-	return b.buf[b.w:]
+	return b.buf[len(b.buf):cap(b.buf)]
 }
 
 // borrow borrows a block and moves the unread bytes into it, unless they are too large.
 func (b *Buffer) borrow() {
 	b.blk = borrow(int(b.size))
 	if rest := b.Bytes(); len(rest) < len(b.blk.buf) {
-		b.buf = b.blk.buf
-		b.w = copy(b.buf, rest)
-		b.r = 0
+		b.buf, b.r = append(b.blk.buf[:0], rest...), 0
 	}
 }
 
 // grow moves the unread bytes to a buffer of twice the size, or of the size before shrink.
 func (b *Buffer) grow() {
-	need, size := 2*len(b.buf), max(b.blk.size, int(b.size))
+	need, size := 2*cap(b.buf), max(b.blk.size, int(b.size))
 	for size < sizes && blockSize<<size < need {
 		size++
 	}
 	if size == sizes {
-		b.buf = append(b.buf, make([]byte, len(b.buf))...)
+		b.buf = slices.Grow(b.buf, cap(b.buf))
 		return
 	}
-	next := borrow(size)
-	copy(next.buf, b.buf)
-	b.blk.arena, next.arena = next.arena, b.blk.arena
-	b.blk.release()
-	b.blk, b.buf, b.size = next, next.buf, int8(size)
+	b.replace(borrow(size))
+	b.size = int8(size)
 }
 
 // Release returns the memory before a wait, if it holds almost nothing. A large block that holds little is exchanged for
@@ -94,35 +89,38 @@ func (b *Buffer) Release() {
 		return
 	}
 	if b.Len() > stashMax {
-		if b.Len() <= blockSize/2 && len(b.buf) >= largeBlock {
+		if b.Len() <= blockSize/2 && cap(b.buf) >= largeBlock {
 			b.shrink()
 		}
 		return
 	}
 	var stash []byte
-	if b.r < b.w {
-		stash = append(make([]byte, 0, b.w-b.r), b.buf[b.r:b.w]...)
+	if b.Len() > 0 {
+		stash = append(make([]byte, 0, b.Len()), b.Bytes()...)
 	}
-	if b.most <= len(b.blk.buf)/4 && b.size > 0 {
+	if b.blk.most <= len(b.blk.buf)/4 && b.size > 0 {
 		b.size-- // it was larger than needed
 	}
-	b.most = 0
 	b.blk.release()
-	b.blk = nil
-	b.buf, b.r, b.w = stash, 0, len(stash)
+	b.blk, b.buf, b.r = nil, stash, 0
 }
 
 // shrink moves the unread bytes to the smallest block.
 func (b *Buffer) shrink() {
-	small := borrow(0)
-	b.r, b.w = 0, copy(small.buf, b.Bytes())
-	b.blk.arena, small.arena = small.arena, b.blk.arena
+	b.replace(borrow(0))
+	b.blk.most = len(b.buf)
+}
+
+// replace moves the unread bytes to next.
+func (b *Buffer) replace(next *block) {
+	b.buf, b.r = append(next.buf[:0], b.Bytes()...), 0
+	b.blk.arena, next.arena, next.most = next.arena, b.blk.arena, b.blk.most
 	b.blk.release()
-	b.blk, b.buf, b.most = small, small.buf, b.w
+	b.blk = next
 }
 
 // Prepend puts a copy of p before the unread bytes.
 func (b *Buffer) Prepend(p []byte) {
 	b.buf = append(append(make([]byte, 0, len(p)+b.Len()), p...), b.Bytes()...)
-	b.r, b.w = 0, len(b.buf)
+	b.r = 0
 }

@@ -32,8 +32,8 @@ type Writer struct {
 	queue   queue     // accepted, and not being written
 	news    news      // of anything that changes
 	line    line.Line // of senders that wait
-	starves bool      // nobody overtakes those in line
 	waiting int32     // senders that wait to become the owner, before any others
+	starves bool      // nobody overtakes those in line
 	busy    bool      // there is an owner, which alone writes
 	closing bool      // Close has been called; a Sink above may refuse values before that
 	closer  *closer
