@@ -130,13 +130,10 @@ func (r *Reader) Fill(ctx context.Context, n int) error {
 // HasArrived reports whether src has buffered bytes, also after it has taken over what lies in a net.Conn that can be
 // read without waiting, such as the rest of a TLS record. It does not wait.
 func HasArrived(src ByteSource) bool {
-	if r, ok := src.(*Reader); ok {
-		return r.fillArrived()
+	r, ok := src.(*Reader)
+	if !ok {
+		return len(src.Buffered()) > 0
 	}
-	return len(src.Buffered()) > 0
-}
-
-func (r *Reader) fillArrived() bool {
 	nc, ok := r.s.nc.(TryReader)
 	if !ok || r.win.Len() > 0 || r.err != nil || r.d.Enter(deadline.NoContext, time.Time{}) != nil {
 		return r.win.Len() > 0
