@@ -66,9 +66,10 @@ func (c *Client) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.rt.RoundTrip(r)
 }
 
-// HTTP returns an http.Client over c, for libraries that need one. Its redirects follow the rules of c, and it uses the
-// cookies of c, except those that net/http rejects, such as ones with a JSON value. Libraries that require an
-// *http.Transport cannot use it.
+// HTTP returns an http.Client over c, for libraries that need one. Its redirects follow the rules of c, except that
+// net/http changes every method but HEAD to GET after a 301 or 302, where c changes only POST. It uses the cookies of c,
+// except those that net/http rejects, such as ones with a JSON value. Libraries that require an *http.Transport cannot
+// use it.
 func (c *Client) HTTP() *http.Client {
 	return &http.Client{
 		Transport: c, CheckRedirect: c.CheckRedirect, Jar: c.t.cfg.Jar, Timeout: max(c.t.cfg.Timeout, 0),

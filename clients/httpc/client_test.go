@@ -769,7 +769,7 @@ func TestTypesOfPartsAreSentOnce(t *testing.T) {
 	require.Equal(t, "multipart/mixed[text/plain; charset=utf-8][b/b][c/c][]", got)
 }
 
-// TestMiddlewareMayAnswerWithoutABody answers with a nil Body below middleware of the Client that reads it.
+// TestMiddlewareThatReturnsNothingFailsTheRequest has middleware break the contract of an http.RoundTripper.
 func TestMiddlewareThatReturnsNothingFailsTheRequest(t *testing.T) {
 	nothing := func(http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil })
@@ -787,15 +787,17 @@ func TestMiddlewareThatReturnsNothingFailsTheRequest(t *testing.T) {
 	}
 }
 
+// TestMiddlewareMayAnswerWithoutABody answers with a nil Body and Header below middleware of the Client that uses them.
 func TestMiddlewareMayAnswerWithoutABody(t *testing.T) {
 	refused := errors.New("refused")
 	c := newClient(t, nil)
 	c.Use(func(http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: len(r.URL.Path), Header: http.Header{}}, nil
+			return &http.Response{StatusCode: len(r.URL.Path)}, nil
 		})
 	})
 	c.OnResponse(func(r *http.Response) error {
+		r.Header.Set("Seen", "yes")
 		_, err := io.ReadAll(r.Body)
 		require.NoError(t, err)
 		if r.StatusCode == 403 {

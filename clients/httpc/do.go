@@ -251,6 +251,9 @@ func roundTrip(rt http.RoundTripper, r *http.Request) (*http.Response, error) {
 	if resp.Request == nil {
 		resp.Request = r
 	}
+	if resp.Header == nil {
+		resp.Header = http.Header{}
+	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}

@@ -161,6 +161,8 @@ func (c *Conn) finish(err error) error {
 		c.sayGoodbyeLocked(NoError, "")
 	case errors.As(err, &broken) && !broken.Remote:
 		c.sayGoodbyeLocked(broken.Code, broken.Reason)
+	case c.send.lost != nil && !errors.As(err, &broken):
+		err = c.send.lost
 	case err == io.EOF && len(c.streams) == 0:
 		err = nil
 	case err == io.EOF && c.peer.goAway != nil && c.peer.goAway.Code != NoError:
@@ -206,6 +208,23 @@ func (c *Conn) sayGoodbyeLocked(code Code, reason string) {
 	c.leaving = leftover
 	c.send.out = appendGoAway(c.send.outLocked(), c.lastIn, code, reason)
 	c.send.pushLocked()
+}
+
+// failWrites records that a write has failed. A client still reads what the server said before it left: responses, and
+// a GOAWAY that names the requests on which it did not act. The linger bound limits that.
+func (c *Conn) failWrites(cause error) {
+	c.mu.Lock()
+	if !c.client || c.err != nil || errors.Is(cause, os.ErrDeadlineExceeded) {
+		c.mu.Unlock()
+		c.fail(cause)
+		return
+	}
+	c.send.broken, c.send.lost = true, cause
+	c.leaving = leftover
+	c.finalStep = time.AfterFunc(chanio.DefaultLinger, func() { c.fail(cause) })
+	c.sayLeavingLocked()
+	c.changeLocked()
+	c.endIfOverAndUnlock()
 }
 
 // fail ends the connection from any goroutine but its reader, which returns soon after.

@@ -38,6 +38,7 @@ type sender struct {
 	gathered uint64 // how often output has been gathered
 	accepted uint64 // and handed over
 	broken   bool   // nothing can be written any more
+	lost     error  // why, while a client still reads
 }
 
 func (sd *sender) init(c *Conn) {
@@ -89,7 +90,7 @@ func (sd *sender) pushLocked() {
 			var err error
 			c.mu.Unlock()
 			if taken, err = sd.sink.TryEnd(p, nil); err != nil {
-				c.fail(err)
+				c.failWrites(err)
 			}
 			c.mu.Lock()
 			taken = taken || err != nil
@@ -133,7 +134,7 @@ func (sd *sender) writeOn(p []byte) {
 	c := sd.c
 	for {
 		if err := sd.write(p); err != nil {
-			c.fail(err)
+			c.failWrites(err)
 		}
 		c.mu.Lock()
 		sd.handedOverLocked()

@@ -36,13 +36,22 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.answer()
 }
 
-// send passes r to next, which may be faulty middleware.
+// send passes r to next, and adds what the response of middleware that answered by itself may lack.
 func (t *transport) send(r *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(r)
-	if resp == nil && err == nil {
+	switch {
+	case err != nil:
+		return nil, err
+	case resp == nil:
 		return nil, errors.New("cache: middleware returned neither a response nor an error")
 	}
-	return resp, err
+	if resp.Header == nil {
+		resp.Header = http.Header{}
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	return resp, nil
 }
 
 // pass sends a request that bypasses the cache.

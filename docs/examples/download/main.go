@@ -30,6 +30,10 @@ func main() {
 		flag.PrintDefaults()
 		os.Exit(2)
 	}
+	if d.parallel < 1 || d.partSize < 1 {
+		fmt.Fprintln(os.Stderr, "-n and -part must be positive")
+		os.Exit(2)
+	}
 	d.url, d.path = flag.Arg(0), flag.Arg(1)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -67,7 +71,7 @@ func (d *download) run(ctx context.Context) error {
 		return err
 	}
 	defer f.Close()
-	d.resume()
+	d.resume(f)
 	if err := f.Truncate(d.size); err != nil { // it may be of a longer version
 		return err
 	}
@@ -99,6 +103,9 @@ func (d *download) ask(ctx context.Context) error {
 	if d.version == "" {
 		d.version = resp.Header.Get("Last-Modified")
 	}
+	if strings.HasPrefix(d.version, "W/") { // If-Range needs a strong validator: RFC 9110 13.1.5
+		return errors.New("the server does not say which bytes this version of the file has: its ETag is weak")
+	}
 	if d.size < 0 || d.version == "" || resp.Header.Get("Accept-Ranges") != "bytes" {
 		return errors.New("the server does not give this file in parts")
 	}
@@ -110,10 +117,13 @@ func (d *download) state() []byte {
 	return fmt.Appendf(nil, "%d %d %d %s\n", d.done, d.partSize, d.size, d.version)
 }
 
-// resume restores the progress of an earlier run, if that had the same file and part size.
-func (d *download) resume() {
+// resume restores the progress of an earlier run, if that had the same file and part size, and f is what it left.
+func (d *download) resume(f *os.File) {
 	old, err := os.ReadFile(d.path + ".state")
 	if err != nil {
+		return
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != d.size {
 		return
 	}
 	if _, err := fmt.Sscan(string(old), &d.done); err != nil || string(old) != string(d.state()) {
@@ -129,7 +139,7 @@ func (d *download) missing() (parts []part) {
 }
 
 // fetch downloads one part to its place in the file. It fails if the file has changed on the server, which then sends
-// all of it.
+// all of it, or if the server sends other bytes than those asked for.
 func (d *download) fetch(ctx context.Context, f *os.File, p part) error {
 	resp, err := d.client.Do(ctx, &httpc.Request{URL: d.url, Header: http.Header{
 		"Range": {fmt.Sprintf("bytes=%d-%d", p.from, p.to-1)}, "If-Range": {d.version},
@@ -140,6 +150,13 @@ func (d *download) fetch(ctx context.Context, f *os.File, p part) error {
 	defer resp.Close()
 	if resp.Status != http.StatusPartialContent || resp.ContentLength != p.to-p.from {
 		return fmt.Errorf("the file has changed on the server: it answers %d", resp.Status)
+	}
+	want := fmt.Sprintf("bytes %d-%d/%d", p.from, p.to-1, d.size)
+	if got := resp.Header.Get("Content-Range"); got != want {
+		return fmt.Errorf("the server sends %q instead of %q", got, want)
+	}
+	if tag := resp.Header.Get("ETag"); tag != "" && tag != d.version && strings.HasPrefix(d.version, `"`) {
+		return fmt.Errorf("the file has changed on the server: its ETag is %s", tag) // in spite of If-Range
 	}
 	_, err = io.Copy(io.NewOffsetWriter(f, p.from), resp.Reader(ctx))
 	return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/weir-go/weir/chanio/chaniotest"
@@ -48,22 +50,26 @@ func start(t *testing.T) (*fileServer, download, *bytes.Buffer) {
 	s.left.Store(1000)
 	s.size.Store(int64(len(s.content)))
 	s.etag.Store(`"one"`)
+	var shown bytes.Buffer
+	d := download{path: filepath.Join(t.TempDir(), "file"), parallel: 3, partSize: 1000, show: &shown}
+	d.serve(t, s)
+	return s, d, &shown
+}
+
+// serve makes d download from h.
+func (d *download) serve(t *testing.T, h http.Handler) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- httpd.New(s, nil).Serve(ctx, ln) }()
+	go func() { served <- httpd.New(h, nil).Serve(ctx, ln) }()
 	c := httpc.New(&httpc.Config{StatusErrors: true, KeepBodies: true})
 	t.Cleanup(func() {
 		require.NoError(t, c.Close())
 		cancel()
 		require.NoError(t, <-served)
 	})
-	var shown bytes.Buffer
-	return s, download{
-		client: c, url: "http://" + ln.Addr().String(), path: filepath.Join(t.TempDir(), "file"), parallel: 3,
-		partSize: 1000, show: &shown,
-	}, &shown
+	d.client, d.url = c, "http://"+ln.Addr().String()
 }
 
 func TestDownloadInParts(t *testing.T) {
@@ -109,4 +115,58 @@ func TestAnotherVersionBeginsAnew(t *testing.T) {
 	require.Equal(t, s.content[:10_001], got, "nothing is left of the longer version")
 	require.GreaterOrEqual(t, int(s.asked.Load()), 1+11)
 	require.LessOrEqual(t, int(s.asked.Load()), 1+11+d.parallel, "requests that the first run gave up may arrive late")
+}
+
+// TestServersThatLieAboutParts has servers answer with what looks like the part asked for.
+func TestServersThatLieAboutParts(t *testing.T) {
+	for name, test := range map[string]struct {
+		tag, given string // the ETag of the file, and of a part
+		shift      int    // of the parts
+		complains  string
+	}{
+		"other bytes":      {`"one"`, `"one"`, 1, "bytes 1-1000/100001"},
+		"no Content-Range": {`"one"`, `"one"`, -1, `""`},
+		"another version":  {`"one"`, `"two"`, 0, "has changed"},
+		"weak ETag":        {`W/"one"`, `W/"one"`, 0, "weak"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, d, _ := start(t)
+			d.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("ETag", test.tag)
+				w.Header().Set("Accept-Ranges", "bytes")
+				w.Header().Set("Content-Length", fmt.Sprint(len(s.content)))
+				if r.Method == http.MethodHead {
+					return
+				}
+				var from, to int
+				_, err := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
+				assert.NoError(t, err)
+				w.Header().Set("ETag", test.given)
+				w.Header().Set("Content-Length", fmt.Sprint(to+1-from))
+				if test.shift >= 0 {
+					from, to = from+test.shift, to+test.shift
+					w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to, len(s.content)))
+				}
+				w.WriteHeader(http.StatusPartialContent)
+				_, _ = w.Write(make([]byte, to+1-from))
+			}))
+			require.ErrorContains(t, d.run(t.Context()), test.complains)
+			require.NoFileExists(t, d.path)
+		})
+	}
+}
+
+// TestResumeNeedsWhatWasDownloaded resumes after someone removed the unfinished file.
+func TestResumeNeedsWhatWasDownloaded(t *testing.T) {
+	s, d, _ := start(t)
+	s.left.Store(50)
+	again := d
+	require.Error(t, d.run(t.Context()))
+	require.Positive(t, d.done)
+	require.NoError(t, os.Remove(d.path+".part"))
+	s.left.Store(1000)
+	require.NoError(t, again.run(t.Context()))
+	got, err := os.ReadFile(d.path)
+	require.NoError(t, err)
+	require.Equal(t, s.content, got)
 }
