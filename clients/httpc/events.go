@@ -168,7 +168,10 @@ func (e *eventSource) tryNext() (sse.Event, bool, error) {
 	if e.events == nil {
 		return sse.Event{}, false, nil
 	}
-	ev, ok, _ := e.events.TryRecv() // next returns the error; it has returned an event of this response, if there is one at hand
+	ev, ok, _ := e.events.TryRecv() // next returns the error
+	if ok {
+		e.failures = 0
+	}
 	return ev, ok, nil
 }
 

@@ -23,8 +23,8 @@ type Config struct {
 	Client bool
 
 	// MaxMessage limits the uncompressed size of a message in bytes, and MaxFrame that of a frame. Larger ones are
-	// answered with 1009. 0 means 1 MiB, and for MaxFrame the value of MaxMessage. Conformance suites echo messages of
-	// 16 MiB.
+	// answered with 1009. 0 means 1 MiB, and for MaxFrame the value of MaxMessage, or what a compressed message of that
+	// size can take. Conformance suites echo messages of 16 MiB.
 	MaxMessage, MaxFrame int
 
 	// MaxFragments limits the frames of a message; more are answered with 1008. 0 means 4,096. Conformance suites send

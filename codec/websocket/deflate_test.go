@@ -145,7 +145,7 @@ func TestWrongCompressedDataEndsTheConnection(t *testing.T) {
 		"a bomb":                         {1009, []websocket.Frame{compressed(fin, websocket.OpBinary, deflated(t, bomb))}},
 		"RSV1 on a fragment":             {1002, []websocket.Frame{compressed(more, websocket.OpText, "\xf2"), compressed(fin, websocket.OpContinuation, "\x48")}},
 		"RSV1 on a ping":                 {1002, []websocket.Frame{compressed(fin, websocket.OpPing, "")}},
-		"compressed form over the limit": {1009, []websocket.Frame{compressed(fin, websocket.OpBinary, bomb)}},
+		"compressed form over the limit": {1009, []websocket.Frame{compressed(fin, websocket.OpBinary, bomb+bomb)}},
 	}
 	for name, w := range wrong {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"math/bits"
 
 	"github.com/weir-go/weir/chanio"
@@ -235,33 +236,48 @@ func (r *reader) checkFrame(h *header) error {
 // since RecvParts may want it.
 func (r *reader) beginFrame(h *header) error {
 	c := r.conn
-	before := r.size
+	before, compressed := r.size, r.compressed
 	if r.at == between {
-		before = 0
+		before, compressed = 0, h.first&bitRSV1 != 0
 	}
-	if r.budget != unbounded && (h.length > int64(c.cfg.MaxFrame) || h.length > int64(c.cfg.MaxMessage)-before) {
+	frame, message := c.cfg.wireLimits(compressed)
+	if r.budget != unbounded && (h.length > frame || h.length > message-before) {
 		return errNoBudget
 	}
 	if r.at == between {
-		r.at, r.kind, r.compressed = collecting, Kind(h.op()), h.first&bitRSV1 != 0
+		r.at, r.kind, r.compressed = collecting, Kind(h.op()), compressed
 		r.fragments, r.size, r.buf = 0, 0, nil
 	}
 	r.fragments++
 	r.size += h.length
-	switch limit := int64(c.cfg.MaxMessage); {
+	switch {
 	case int(r.fragments) > c.cfg.MaxFragments:
 		return &CloseError{Code: PolicyViolation, Reason: "message of too many fragments", Local: true, Err: ErrTooLarge}
 	case r.at == streaming || r.announces():
 		if err := r.checkMost(); err != nil {
 			return err
 		}
-	case h.length > int64(c.cfg.MaxFrame):
-		return tooBig("frame", int64(c.cfg.MaxFrame))
-	case r.size > limit || r.size < 0:
-		return tooBig("message", limit)
+	case h.length > frame:
+		return tooBig("frame", frame)
+	case r.size > message || r.size < 0:
+		return tooBig("message", int64(c.cfg.MaxMessage))
 	}
 	r.fin, r.left, r.key = h.fin(), h.length, h.key
 	return nil
+}
+
+// wireLimits returns the limits on the frames of a message, and on their sum. A compressed message may be larger than its
+// data: a literal takes up to nine bits. If only the limit of messages is set, that is so for its frames, too.
+func (s *settings) wireLimits(compressed bool) (frame, message int64) {
+	frame, message = int64(s.MaxFrame), int64(s.MaxMessage)
+	if compressed && message < math.MaxInt64/2 {
+		whole := message
+		message += message/8 + 1024
+		if frame == whole {
+			frame = message
+		}
+	}
+	return frame, message
 }
 
 // checkMost returns an error if the message is larger than the limit of RecvParts.

@@ -37,8 +37,8 @@ func Texts(conn *Conn) *chanio.Duplex[string, string] {
 		func(s string) (Message, error) { return Text(s), nil })
 }
 
-// Bytes returns conn as a stream of bytes, for tunnels: sent bytes leave as binary messages, and the boundaries of
-// received messages are ignored. A text message ends the stream as in [Typed].
+// Bytes returns conn as a stream of bytes, for tunnels: each sent slice leaves as a binary message, which must not exceed
+// the peer's limit, and the boundaries of received messages are ignored. A text message ends the stream as in [Typed].
 func Bytes(conn *Conn) *chanio.Conn {
 	d := view(conn, "websocket.Bytes", BinaryMessage,
 		func(m Message) ([]byte, error) { return m.Data, nil },

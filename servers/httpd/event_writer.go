@@ -36,6 +36,10 @@ type eventWriter struct {
 	unsent  bool // something was written and not flushed
 	beat    time.Time
 	timeout bool // the writer has deadlines
+
+	cutting sync.Mutex // held while a write in progress is interrupted
+	left    bool       // a Live does so no more: the stream has ended
+	over    bool       // nobody does: the handler is about to return
 }
 
 // newEventWriter starts the reply.
@@ -141,8 +145,50 @@ func (s *eventWriter) failed(err error) error {
 	if errors.Is(err, context.Canceled) {
 		err = &clientGone{err}
 	}
+	s.leaveLive()
 	s.end.Set(err)
 	return s.refusal()
+}
+
+// endWith ends the stream with err when no write is in progress: the handler may then return at once, since the Close of
+// a Sink that has failed does not wait.
+func (s *eventWriter) endWith(err error) {
+	s.turn <- struct{}{} // a write in progress is bounded by its timeout
+	defer func() { <-s.turn }()
+	s.leaveLive()
+	s.end.Set(err)
+}
+
+// cutShort interrupts a write in progress.
+func (s *eventWriter) cutShort() {
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
+	if !s.over {
+		_ = s.rc.SetWriteDeadline(past) // without deadlines, the write is not interrupted
+	}
+}
+
+// cutByLive is cutShort for a Live, which does not know whether the handler has returned.
+func (s *eventWriter) cutByLive() {
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
+	if !s.left && !s.over {
+		_ = s.rc.SetWriteDeadline(past)
+	}
+}
+
+// leaveLive ends the effect of cutByLive.
+func (s *eventWriter) leaveLive() {
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
+	s.left = true
+}
+
+// letGo ends the effect of cutShort: the handler may return, and its ResponseWriter is not used any more.
+func (s *eventWriter) letGo() {
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
+	s.over = true
 }
 
 // clientGone is the error of a stream whose client has disconnected. It does not match the error of the sender's ctx.
@@ -210,17 +256,19 @@ func (s *eventWriter) close() error {
 	s.end.Set(err)
 	<-s.turn
 	<-s.stopped
+	s.letGo()
 	return err
 }
 
 // abort ends the stream without a flush, and interrupts a write in progress.
 func (s *eventWriter) abort(error) {
 	if !s.closed.Load() {
-		_ = s.rc.SetWriteDeadline(past) // without deadlines, the write is not interrupted
+		s.cutShort()
 	}
 	s.turn <- struct{}{}
 	<-s.turn
 	<-s.stopped
+	s.letGo()
 }
 
 // guardedKeepAlive is keepAlive in a goroutine of this package. A panic of the ResponseWriter, which may be that of a
@@ -236,7 +284,7 @@ func (s *eventWriter) guardedKeepAlive(r *http.Request) {
 		if v != http.ErrAbortHandler {
 			logf(r, "httpd: %s %q: events: %v\n%s", r.Method, r.RequestURI, crash, crash.Stack)
 		}
-		s.end.Set(crash)
+		s.endWith(crash)
 	}()
 	s.keepAlive()
 	returned = true
@@ -256,12 +304,12 @@ func (s *eventWriter) keepAlive() {
 		case <-s.end.Done():
 			return
 		case <-s.ctx.Done():
-			s.end.Set(&clientGone{chanio.Cause(s.ctx)})
+			s.endWith(&clientGone{chanio.Cause(s.ctx)})
 			return
 		case <-s.leaves:
 			s.sayGoodbye()
 			s.closed.Store(true) // what was sent should arrive
-			s.end.Set(http.ErrServerClosed)
+			s.endWith(http.ErrServerClosed)
 			return
 		}
 	}

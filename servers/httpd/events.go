@@ -50,10 +50,10 @@ func (cfg *EventsConfig) complete() EventsConfig {
 // corked. The header has the type text/event-stream, disables caching and asks nginx not to buffer; fields that the
 // handler has set before are kept. cfg may be nil.
 //
-// The handler must close the Sink before it returns; [EventStream] does so. The Sink ends when the client disconnects,
-// with the cause of the request's context, and on a Shutdown, after cfg.Goodbye. A Send writes in the sender's
-// goroutine; its ctx bounds only the wait for other senders, and WriteTimeout bounds the write. A goroutine sends
-// heartbeats until the Sink is closed.
+// The handler must close the Sink before it returns, or abort it if another goroutine may do that; [EventStream] does so.
+// The Sink ends when the client disconnects and no write is in progress, with the cause of the request's context, and on
+// a Shutdown, after cfg.Goodbye. A Send writes in the sender's goroutine; its ctx bounds only the wait for other senders,
+// and WriteTimeout bounds the write. A goroutine sends heartbeats until the Sink is closed.
 func Events(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*chanio.Sink[sse.Event], error) {
 	s, err := newEventWriter(w, r, cfg)
 	if err != nil {

@@ -31,6 +31,7 @@ func (s *eventWriter) register(w http.ResponseWriter) (leave func()) {
 	}
 	return func() {
 		stop()
+		s.leaveLive()
 		leaveLive()
 		close(ended)
 	}
@@ -83,7 +84,7 @@ func (l *liveEvents) done() <-chan struct{} { return l.ended }
 // abort interrupts a write in progress. The handler then returns.
 func (l *liveEvents) abort() {
 	l.goAway()
-	_ = l.rc.SetWriteDeadline(past)
+	l.cutByLive()
 }
 
 // past is a deadline that has passed.

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/weir-go/weir/chanio"
+	"github.com/weir-go/weir/internal/deadline"
 )
 
 // Live tracks streams that a server's own Shutdown does not see: WebSockets and event streams of net/http, which loses
@@ -52,6 +53,9 @@ func (l *Live) Shutdown(ctx context.Context) error {
 		select {
 		case <-s.done():
 		case <-ctx.Done():
+			if deadline.Ended(s.done()) {
+				continue
+			}
 			err = chanio.Cause(ctx)
 			s.abort()
 			<-s.done()

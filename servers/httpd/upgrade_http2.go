@@ -2,8 +2,11 @@ package httpd
 
 import (
 	"errors"
+	"io"
 	"maps"
+	"net"
 	"net/http"
+	"sync"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec/websocket"
@@ -32,18 +35,53 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 	if err := rc.Flush(); err != nil {
 		return nil, &HandshakeError{Status: http.StatusNotImplemented, Reason: "This server cannot stream.", Err: errors.Join(err, errors.ErrUnsupported)}
 	}
-	in := chanio.FromReader(r.Body, r.Body.Close)
-	out := chanio.ToWriter(&flushed{w, rc})
-	return chanio.ConnOf(in, out, nil), nil
+	return streamConn(r.Body, &flushed{w: w, rc: rc}), nil
+}
+
+// streamConn returns the connection of a stream of another server. It is released when nothing uses the ResponseWriter
+// any more, since the handler then returns, and that server uses the memory for other streams.
+func streamConn(body io.ReadCloser, w *flushed) *chanio.Conn {
+	in := chanio.FromReader(body, body.Close)
+	out := chanio.ToWriter(w)
+	released := make(chan struct{})
+	in.OnDone(func() {
+		out.OnDone(func() {
+			defer close(released) // even if the ResponseWriter panics
+			defer w.end()
+			_ = out.Close() // waits for one that is draining
+		})
+	})
+	return chanio.ConnOf(in, out, &chanio.ConnInfo{Released: released})
 }
 
 // flushed is a ResponseWriter that flushes each write.
 type flushed struct {
 	w  http.ResponseWriter
 	rc *http.ResponseController
+
+	mu    sync.Mutex // held during a write
+	ended bool
+}
+
+// end interrupts a write in progress, waits for it and refuses others. If the ResponseWriter has no deadlines, it does not
+// wait: only the return of the handler then ends the write.
+func (f *flushed) end() {
+	if !f.mu.TryLock() {
+		if f.rc.SetWriteDeadline(past) != nil {
+			return
+		}
+		f.mu.Lock()
+	}
+	f.ended = true
+	f.mu.Unlock()
 }
 
 func (f *flushed) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return 0, net.ErrClosed
+	}
 	n, err := f.w.Write(p)
 	if err == nil {
 		err = f.rc.Flush()
