@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -43,5 +44,26 @@ func TestConnectionIsKeptWhenTheExpectedBodyHasBeenRead(t *testing.T) {
 				require.Equal(t, tt.kept, !strings.Contains(got, "Connection: close\r\n"), "%s %s %s: %q", who, name, kind, got)
 			}
 		}
+	}
+}
+
+func TestNativeConnectionIsKeptWhenTheExpectedBodyHasBeenRead(t *testing.T) {
+	addr, over := startNative(t, func(ctx context.Context, x Exchange) error {
+		if err := x.Begin(202, "", 5); err != nil {
+			return err
+		}
+		body := []byte("hello")
+		if x.Method() == http.MethodPost {
+			var err error
+			if body, err = x.ReadBody(ctx, 10); err != nil {
+				return err
+			}
+		}
+		_, err := x.Write(body)
+		return err
+	}, nil)
+	for _, addr := range []string{addr, over} {
+		got := rawReply(t, addr, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello"+getLine)
+		require.Equal(t, 2, strings.Count(got, "HTTP/1.1 202 "), got)
 	}
 }
