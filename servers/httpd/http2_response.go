@@ -165,9 +165,6 @@ func (w *streamResponse) WriteHeader(status int) {
 	}
 	w.status = status
 	w.wroteHeader.Store(true)
-	if w.body != nil {
-		w.body.asked.replyBegins()
-	}
 	w.snapshot()
 }
 
