@@ -186,6 +186,19 @@ func (b *requestBody) settle() bool {
 	return true
 }
 
+// mayBeSkipped reports whether the client may send another request instead of the body, because it waits for 100
+// Continue and receives the reply. It does not wait for a Read.
+func (b *requestBody) mayBeSkipped() bool {
+	if !b.asked.waits() {
+		return false
+	}
+	if !b.mu.TryLock() {
+		return true
+	}
+	defer b.mu.Unlock()
+	return !b.over
+}
+
 // isKept reports whether the rest of the body stays readable after the reply has begun: if MaxDrain is negative, or less
 // than what is left according to Content-Length. It does not wait for a Read.
 func (b *requestBody) isKept() bool {

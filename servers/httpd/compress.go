@@ -185,6 +185,7 @@ type compressWriter struct {
 	packer  CodingWriter // nil if the body is not compressed
 	length  int64        // that the handler declared for the compressed body, or -1
 	written int64        // bytes of it
+	excess  bool         // the handler has tried to write more than length
 }
 
 // Unwrap supports http.ResponseController.
@@ -238,8 +239,8 @@ func (c *compressWriter) pass(p []byte) (int, error) {
 	if c.packer == nil {
 		return c.ResponseWriter.Write(p)
 	}
-	if c.length >= 0 && int64(len(p)) > c.length-c.written {
-		return 0, http.ErrContentLength
+	if c.excess = c.excess || c.length >= 0 && int64(len(p)) > c.length-c.written; c.excess {
+		return 0, http.ErrContentLength // also for a shorter p, which would follow a gap
 	}
 	c.written += int64(len(p))
 	return c.packer.Write(p)

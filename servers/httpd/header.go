@@ -255,7 +255,7 @@ func (w *response) frame(last bool) {
 func (w *response) decide() {
 	switch {
 	case w.plan.close, w.framing.Kind == http1.UntilClose, w.status == http.StatusSwitchingProtocols, w.conn.draining.Load(),
-		w.body != nil && w.body.asked.waits(): // the client may send another request instead of the body
+		w.body != nil && w.body.mayBeSkipped():
 		w.keepAlive = false
 	}
 	if w.body != nil && w.keepAlive && !w.body.both.Load() {

@@ -104,6 +104,9 @@ var lineBreaks = strings.NewReplacer("\r", " ", "\n", " ")
 func (w *streamResponse) head(body []byte, last bool) []http2.Field {
 	w.headDone = true
 	w.rec.headSent()
+	if w.body != nil {
+		w.body.asked.replyBegins() // not earlier, or a client that waits for 100 and a handler that reads would never meet
+	}
 	p, cfg := &w.plan, &w.conn.srv.cfg
 	if last && w.length < 0 && (!w.isHead || w.written > 0) {
 		w.length = w.written

@@ -136,10 +136,10 @@ func (w *streamResponse) write(ctx context.Context, start, p []byte) error {
 
 func (w *streamResponse) flushed(ctx context.Context) error { return w.stream.Out.Flush(ctx) }
 
-// declare implements streamWriter.
+// declare implements streamWriter. More trailers may follow announced ones, as on HTTP/1.
 func (w *streamResponse) declare(length int64) bool {
 	w.length = length
-	return true
+	return w.isHead || len(w.header["Trailer"]) == 0
 }
 
 // closeAfter implements streamWriter. The client is asked to send no more requests. Requests that are on their way are
@@ -165,9 +165,6 @@ func (w *streamResponse) WriteHeader(status int) {
 	}
 	w.status = status
 	w.wroteHeader.Store(true)
-	if w.body != nil {
-		w.body.asked.replyBegins()
-	}
 	w.snapshot()
 }
 

@@ -26,9 +26,9 @@ func checkTrailer(name, value string) error {
 var errNoTrailers = errors.New("httpd: a reply that has begun with its length has no trailers")
 
 // AddTrailer adds a trailer field to the reply, such as a digest of its body. It may be called until the handler
-// returns, except for a reply that has started with a length; on HTTP/1 a reply that starts later has no length. An
-// invalid name or value, and a field not allowed in trailers (RFC 9110 6.5.1), is an error and changes nothing.
-// HTTP/1.0 clients, and replies to HEAD, get no trailers.
+// returns, except for a reply that has started with a length and without a trailer. On HTTP/1 a reply that starts with a
+// trailer has no length. An invalid name or value, and a field not allowed in trailers (RFC 9110 6.5.1), is an error and
+// changes nothing. HTTP/1.0 clients, and replies to HEAD, get no trailers.
 func (x Exchange) AddTrailer(name, value string) error {
 	e := x.valid()
 	if e.taken() {

@@ -178,6 +178,8 @@ func TestTrailersOfANativeReply(t *testing.T) {
 		case "/flushed":
 			_, err := x.Write([]byte("hello"))
 			return errors.Join(err, x.Flush(ctx), x.AddTrailer("X-A", "b"))
+		case "/more":
+			return errors.Join(x.AddTrailer("X-A", "a"), x.Reply(200, "a/b", []byte("hello")), x.AddTrailer("X-B", "b"))
 		case "/sized":
 			if err := x.Reply(200, "a/b", []byte("hello")); err != nil {
 				return err
@@ -219,6 +221,12 @@ func TestTrailersOfANativeReply(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "hello", body)
 		require.Equal(t, http.Header{"X-A": {"b"}}, r.Trailer)
+	}
+	for version, client := range clients(t) {
+		r, body, err := getWithTrailers(t, client, over+"/more")
+		require.NoError(t, err, version)
+		require.Equal(t, "hello", body, version)
+		require.Equal(t, http.Header{"X-A": {"a"}, "X-B": {"b"}}, r.Trailer, version)
 	}
 	_, body, err := getWithTrailers(t, clients(t)["HTTP/2"], over+"/sized")
 	require.NoError(t, err)
