@@ -1,6 +1,7 @@
 package httpc
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -21,27 +22,48 @@ func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	c.used, x.reused = true, reused
 	c.limits, x.began = c.t.limits, false
 	before := c.nc.Stats().BytesIn
-	sent, err := c.writeHead(x)
-	if err != nil {
-		return nil, c.lost(nil, &attemptError{err: c.why(x, err), sent: sent, stale: reused})
+	sent, unsent := c.writeHead(x)
+	if unsent != nil && (!sent || !c.ended() || x.ctx.Err() != nil) {
+		return nil, c.lost(nil, &attemptError{err: c.why(x, unsent), sent: sent, stale: reused})
 	}
-	s, err := c.begin(x)
+	var s *sender
+	var err error
+	if unsent == nil {
+		s, err = c.begin(x)
+	} else { // the server may have answered before it closed the connection
+		c.headWithin(c.t.cfg.lastWords())
+	}
 	if err == nil {
-		err = c.readFinal(x, &s)
+		err = c.readFinal(x, &s, x.expects && unsent == nil)
 	}
 	if err != nil {
 		arrived := c.nc.Stats().BytesIn != before || len(c.src.Buffered()) > 0
-		if failure := s.failure(); failure != nil && !arrived && x.ctx.Err() == nil {
+		if failure := cmp.Or(unsent, s.failure()); failure != nil && !arrived && x.ctx.Err() == nil {
 			err = failure // such as an error of the request body
 		}
 		return nil, c.lost(s, &attemptError{err: c.why(x, early(err)), sent: true, stale: reused && !arrived})
 	}
 	c.gotHead(x, s)
+	if unsent != nil {
+		c.headWithin(0)
+		x.closeBody()
+		if trace := x.trace; trace != nil && trace.WroteRequest != nil {
+			trace.WroteRequest(httptrace.WroteRequestInfo{Err: unsent})
+		}
+	}
 	resp, err := c.response(x, s)
 	if err != nil {
 		return nil, c.lost(s, &attemptError{err: err, sent: true})
 	}
 	return resp, nil
+}
+
+// lastWords returns how long to wait for a response after a write has failed.
+func (c *Config) lastWords() time.Duration {
+	if c.HeadTimeout > 0 {
+		return min(c.HeadTimeout, chanio.DefaultLinger)
+	}
+	return chanio.DefaultLinger
 }
 
 // gotHead lifts the deadline of the head, so that it does not bound the body.
@@ -96,10 +118,9 @@ func (c *conn) awaitContinue(x *exchange) error {
 	return c.nc.SetReadDeadline(within(c.t.cfg.ExpectTimeout))
 }
 
-// readFinal reads heads until one is final or switches protocols. It starts the sender after a 100 response or
-// ExpectTimeout.
-func (c *conn) readFinal(x *exchange, s **sender) error {
-	waiting := x.expects
+// readFinal reads heads until one is final or switches protocols. If the body is waiting, it starts the sender after a
+// 100 response or ExpectTimeout.
+func (c *conn) readFinal(x *exchange, s **sender, waiting bool) error {
 	for informed := 0; ; {
 		err := c.readHead(x)
 		if err != nil && waiting && isTime(x, err) {
@@ -192,7 +213,7 @@ func (c *conn) response(x *exchange, s *sender) (*http.Response, error) {
 		delete(r.Header, "Connection") // Close reports it, as in net/http
 	}
 	r.Close = !reuse && h.Status != http.StatusSwitchingProtocols
-	reuse = reuse && !x.closes && (!x.hasBody() || x.bodyRead) && c.takeHint(r.Header["Keep-Alive"])
+	reuse = reuse && !c.ended() && !x.closes && (!x.hasBody() || x.bodyRead) && c.takeHint(r.Header["Keep-Alive"])
 	r.ContentLength = lengthOf(h, framing, x.method)
 	tidyLength(r.Header, framing, h.DeclaredLength())
 	if framing.Kind == http1.Chunked {

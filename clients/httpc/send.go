@@ -96,11 +96,17 @@ func (s *sender) setErr(err error) {
 }
 
 // fail records err and ends the connection, so that an incomplete body never looks complete. If the server has stopped
-// reading, the connection stays, since a response may say why.
+// reading, the connection stays for a while, since a response may say why.
 func (s *sender) fail(err error) {
 	s.setErr(err)
 	if !s.out.ended() {
 		s.out.cut(err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.headed {
+		s.out.headWithin(s.x.t.cfg.lastWords())
 	}
 }
 

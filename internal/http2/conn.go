@@ -162,13 +162,13 @@ func (c *Conn) finish(err error) error {
 	case errors.As(err, &broken) && !broken.Remote:
 		c.sayGoodbyeLocked(broken.Code, broken.Reason)
 	case c.send.lost != nil && !errors.As(err, &broken):
-		err = c.send.lost
+		err = c.behindLocked(c.send.lost)
 	case err == io.EOF && len(c.streams) == 0:
 		err = nil
-	case err == io.EOF && c.peer.goAway != nil && c.peer.goAway.Code != NoError:
-		err = fmt.Errorf("%w behind %w", io.ErrUnexpectedEOF, c.peer.goAway)
 	case err == io.EOF:
-		err = io.ErrUnexpectedEOF
+		err = c.behindLocked(io.ErrUnexpectedEOF)
+	case c.client && c.err == nil && !errors.As(err, &broken): // a read has failed
+		err = c.behindLocked(err)
 	}
 	c.over = true
 	if c.finalStep != nil {
@@ -181,6 +181,14 @@ func (c *Conn) finish(err error) error {
 	gone := c.endLocked(cause)
 	c.mu.Unlock()
 	tell(gone)
+	return err
+}
+
+// behindLocked adds to err, of the transport, why the peer said that it would leave.
+func (c *Conn) behindLocked(err error) error {
+	if why := c.peer.goAway; why != nil && why.Code != NoError {
+		return fmt.Errorf("%w behind %w", err, why)
+	}
 	return err
 }
 

@@ -22,6 +22,7 @@ import (
 type slowEar struct {
 	net.Conn
 	deaf bool
+	ends error // of a Read at the end, instead of io.EOF
 	once sync.Once
 	open chan struct{} // closed when Reads may go on
 }
@@ -30,7 +31,11 @@ func (e *slowEar) release() { e.once.Do(func() { close(e.open) }) }
 
 func (e *slowEar) Read(p []byte) (int, error) {
 	<-e.open
-	return e.Conn.Read(p)
+	n, err := e.Conn.Read(p)
+	if err == io.EOF && e.ends != nil {
+		err = e.ends
+	}
+	return n, err
 }
 
 func (e *slowEar) Write(p []byte) (int, error) {
@@ -120,4 +125,33 @@ func TestClientDoesNotWaitForEverForLastWords(t *testing.T) {
 		require.ErrorIs(t, err, syscall.EPIPE)
 		require.ErrorIs(t, <-ran, syscall.EPIPE)
 	})
+}
+
+// TestFailedConnectionSaysWhyTheServerLeft has a write, or a read, fail behind a GOAWAY with a reason.
+func TestFailedConnectionSaysWhyTheServerLeft(t *testing.T) {
+	for name, want := range map[string]error{"write": syscall.EPIPE, "read": syscall.ECONNRESET} {
+		t.Run(name, func(t *testing.T) {
+			talk(t, false, func(c *Conn, r *raw, ran <-chan error) {
+				s, err := c.Open(context.Background(), request("POST", "/"), false)
+				r.ok(err)
+				synctest.Wait()
+				r.ok(r.fr.WriteSettings())
+				r.ok(r.fr.WriteGoAway(1, frames.ErrCodeEnhanceYourCalm, []byte("too many")))
+				ear := c.nc.NetConn().(*slowEar)
+				if name == "read" {
+					ear.ends = want
+					ear.release()
+					synctest.Wait()
+				}
+				r.ok(r.nc.Close())
+				if name == "write" {
+					_ = s.Out.Send(context.Background(), make([]byte, 100))
+				}
+				_, err = s.Head(context.Background())
+				require.ErrorIs(t, err, want)
+				require.ErrorContains(t, err, "too many")
+				require.ErrorContains(t, <-ran, "too many")
+			})
+		})
+	}
 }
