@@ -77,6 +77,7 @@ func relayed[T any](t *testing.T, r *rand.Rand, in, out codec.Codec[T], values f
 		var ctx context.Context
 		ctx, interrupt = context.WithCancelCause(context.Background())
 		err := pipeline.Connect(ctx, src, sink)
+		interrupt(nil)
 		if err == nil {
 			break
 		}
