@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -28,7 +29,13 @@ func TestALengthOfMinusOneIsNone(t *testing.T) {
 	codectest.Vector(t, kafka, "00", nil)
 	codectest.Vector(t, codec.Nullable(codec.Varint, codec.String), "01", nil)
 	codectest.Rejects(t, codec.Nullable(codec.Int8, codec.String, codec.Max(1)), "02 6161", codec.ErrTooLarge, 0)
+	codectest.Vector(t, codec.Nullable(codec.Int8, codec.String, codec.Adjust(-127)), "80", nil)
 	panics(t, "an unsigned length cannot be -1", func() { codec.Nullable(codec.Uint32, codec.String) })
+	panics(t, "cannot be -1 with Adjust(-128)", func() { codec.Nullable(codec.Int8, codec.String, codec.Adjust(-128)) })
+	panics(t, "cannot be -1 with Adjust(-8388608)", func() { codec.Nullable(codec.Int24, codec.String, codec.Adjust(-1<<23)) })
+	if math.MaxInt > math.MaxInt32 {
+		panics(t, "cannot be -1 with Adjust(-9223372036854775808)", func() { codec.Nullable(codec.Int64, codec.String, codec.Adjust(math.MinInt)) })
+	}
 	panics(t, "the length cannot be -1", func() {
 		codec.Nullable(codec.Map(codec.Uint8, func(n uint8) (int, error) { return int(n), nil }, func(n int) (uint8, error) { return uint8(n), nil }), codec.String)
 	})

@@ -109,7 +109,10 @@ func (l *Length) fits(n int) bool { return n >= l.least && n <= l.max }
 
 // wire returns n as the number that is written.
 func (l *Length) wire(n int) (uint64, error) {
-	if n < 0 || n > l.max {
+	if n < 0 {
+		return 0, because(ErrTooLarge, "negative length %d", n)
+	}
+	if n > l.max {
 		return 0, tooLarge("length", uint64(n), l.max)
 	}
 	if l.adjust < 0 && uint64(n) < -uint64(int64(l.adjust)) {

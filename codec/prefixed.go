@@ -152,8 +152,10 @@ func (p *prefixed[T]) Size() Size {
 func Nullable[N Integer, T any](length Codec[N], body Codec[T], opts ...LengthOption) Codec[*T] {
 	p := newPrefixed("Nullable", lengthOf("Nullable", length, DefaultMax, opts), body)
 	refuse(p.length.adjust <= 0 && !isSigned[N](), "Nullable: an unsigned length cannot be -1; use a signed one, or Adjust(1)")
-	_, err := p.length.appendNone(nil)
+	none, err := p.length.appendNone(nil)
 	refuse(err != nil, "Nullable: the length cannot be -1: %v; use another, or Adjust(1)", err)
+	_, isNone, _ := p.length.decodeSlow(NewReader(none), true)
+	refuse(!isNone, "Nullable: the length cannot be -1 with Adjust(%d); use a wider one", p.length.adjust)
 	return nullable[T]{p}
 }
 

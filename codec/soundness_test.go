@@ -84,6 +84,7 @@ func TestG14NumbersOfAnyCodecAreCheckedBothWays(t *testing.T) {
 	require.Equal(t, 126, length.Max())
 	_, err = length.Append(nil, -1)
 	require.ErrorIs(t, err, codec.ErrTooLarge)
+	require.EqualError(t, err, "negative length -1")
 }
 
 func TestOpenEndedCodecsAreRefusedWhereOthersFollow(t *testing.T) {
