@@ -9,6 +9,7 @@ import (
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec/websocket"
+	"github.com/weir-go/weir/internal/deadline"
 	"github.com/weir-go/weir/internal/leanctx"
 )
 
@@ -94,23 +95,41 @@ func (h *webSockets) begin(c *conn, w *response, r *http.Request) {
 	if err != nil {
 		return // the client has received a reply
 	}
-	s := &session{handler: h, srv: c.srv, conn: conn, target: strings.Clone(r.RequestURI)} // the head is not retained
-	s.ctx.Context = c.ctx                                                                  // not the request's, which ends with it
-	s.srv.enter()                                                                          // until run returns
+	s := &session{
+		Context: c.ctx, // not the request's, which ends with it
+		handler: h, srv: c.srv, conn: conn, done: conn.Out.Done(),
+		target: strings.Clone(r.RequestURI), // the head is not retained
+	}
+	s.srv.enter() // until run returns
 	s.rec, c.taken.rec = c.taken.rec, nil
-	conn.Out.OnDone(s.ctx.Cancel)
 	c.taken.next = s.run()
 }
 
-// session is a WebSocket that has outlived its request.
+// session is a WebSocket that has outlived its request, and the ctx of its handler, which ends with it.
 type session struct {
+	context.Context // of the connection; its end ends the WebSocket
+
 	handler *webSockets
 	srv     *Server
 	conn    *websocket.Conn
-	ctx     leanctx.Context
-	target  string        // of the request, for the log
-	rec     *accessRecord // of the request, if there are Hooks
+	done    <-chan struct{} // of conn.Out
+	target  string          // of the request, for the log
+	rec     *accessRecord   // of the request, if there are Hooks
 }
+
+// Done implements context.Context.
+func (s *session) Done() <-chan struct{} { return s.done }
+
+// Err implements context.Context.
+func (s *session) Err() error {
+	if deadline.Ended(s.done) {
+		return context.Canceled
+	}
+	return nil
+}
+
+// AfterFunc is used by package context.
+func (s *session) AfterFunc(f func()) (stop func() bool) { return s.conn.Out.OnDone(f) }
 
 // run returns the function that handles the connection after the request. An idle connection waits in it, so it has one
 // small stack frame.
@@ -122,9 +141,9 @@ func (s *session) run() func(context.Context, *chanio.Conn) error {
 				s.crashed(recover())
 			}
 		}()
-		err := s.handler.f(&s.ctx, s.conn)
+		err := s.handler.f(s, s.conn)
 		returned = true
-		s.returned(err, isOwn(&s.ctx, s.conn, err))
+		s.returned(err, isOwn(s, s.conn, err))
 		return nil
 	}
 }
@@ -148,7 +167,6 @@ func (s *session) crashed(v any) {
 }
 
 func (s *session) over() {
-	s.ctx.Cancel()
 	s.srv.leave()
 	if s.rec != nil {
 		s.rec.closed()
