@@ -48,6 +48,7 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 func streamConn(body io.ReadCloser, w *flushed) *chanio.Conn {
 	in := chanio.FromReader(body, body.Close)
 	out := chanio.ToWriter(w)
+	w.why = out.Err
 	released := make(chan struct{})
 	in.OnDone(func() {
 		out.OnDone(func() {
@@ -64,6 +65,7 @@ type flushed struct {
 	w       http.ResponseWriter
 	rc      *http.ResponseController
 	timeout time.Duration // of a write, if positive
+	why     func() error  // why writes are interrupted
 
 	mu    sync.Mutex // held during a write
 	ended bool
@@ -123,5 +125,14 @@ func (f *flushed) Write(p []byte) (n int, err error) {
 	if err == nil {
 		err = f.rc.Flush()
 	}
+	if err != nil && f.isCut() {
+		err = cmp.Or(f.why(), err) // and not the deadline
+	}
 	return n, err
+}
+
+func (f *flushed) isCut() bool {
+	f.cutting.Lock()
+	defer f.cutting.Unlock()
+	return f.cut
 }

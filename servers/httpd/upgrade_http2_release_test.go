@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func (w *blockingWriter) Write([]byte) (int, error) {
 	defer w.writing.Store(false)
 	close(w.began)
 	<-w.cut
-	return 0, errors.New("cut")
+	return 0, os.ErrDeadlineExceeded
 }
 
 // TestAbortedWebSocketOfAnotherServerWritesNothingAfterItsEnd has a handler see the end of an aborted WebSocket over
@@ -55,8 +56,9 @@ func TestAbortedWebSocketOfAnotherServerWritesNothingAfterItsEnd(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() { sent <- conn.Out.Send(t.Context(), websocket.Text("x")) }()
 	<-w.began
-	conn.Abort(errors.New("over"))
+	over := errors.New("over")
+	conn.Abort(over)
 	<-conn.Done()
 	require.False(t, w.writing.Load(), "a write is in progress")
-	require.Error(t, <-sent)
+	require.ErrorIs(t, <-sent, over)
 }
