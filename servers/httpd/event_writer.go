@@ -36,9 +36,11 @@ type eventWriter struct {
 	unsent  bool // something was written and not flushed
 	beat    time.Time
 	timeout bool // the writer has deadlines
+	lasting bool // a deadline that passes between two writes ends the stream, as in the HTTP/2 of net/http
 
-	cutting sync.Mutex // held while a write in progress is interrupted
-	left    bool       // a Live does so no more: the stream has ended
+	cutting sync.Mutex // held while a deadline is set
+	cut     bool       // writes are interrupted: the deadline stays in the past
+	left    bool       // a Live interrupts no more: the stream has ended
 	over    bool       // nobody does: the handler is about to return
 }
 
@@ -46,7 +48,7 @@ type eventWriter struct {
 func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*eventWriter, error) {
 	s := &eventWriter{
 		cfg: cfg.complete(), w: w, rc: http.NewResponseController(w), ctx: r.Context(),
-		turn: make(chan struct{}, 1), leaves: make(chan struct{}),
+		turn: make(chan struct{}, 1), leaves: make(chan struct{}), lasting: r.ProtoMajor > 1,
 	}
 	s.codec = sse.Events(s.cfg.MaxEvent)
 	h := w.Header()
@@ -75,15 +77,32 @@ func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (
 	if err := s.rc.Flush(); err != nil {
 		return nil, begun{fmt.Errorf("httpd: Events: %w", err)}
 	}
+	s.disarm()
 	return s, nil
 }
 
 // arm sets the deadline of the next write.
 func (s *eventWriter) arm() error {
 	if s.cfg.WriteTimeout < 0 {
-		return s.rc.SetWriteDeadline(time.Time{})
+		return s.setDeadline(time.Time{})
 	}
-	return s.rc.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout))
+	return s.setDeadline(time.Now().Add(s.cfg.WriteTimeout))
+}
+
+// disarm removes the deadline of a write that is over.
+func (s *eventWriter) disarm() {
+	if s.timeout && s.lasting {
+		_ = s.setDeadline(time.Time{}) // the next write reports the error
+	}
+}
+
+func (s *eventWriter) setDeadline(t time.Time) error {
+	s.cutting.Lock()
+	defer s.cutting.Unlock()
+	if s.cut {
+		return nil
+	}
+	return s.rc.SetWriteDeadline(t)
 }
 
 func (s *eventWriter) touch() {
@@ -110,6 +129,7 @@ func (s *eventWriter) write(ctx context.Context, p []byte) error {
 		if err := s.arm(); err != nil {
 			return s.failed(err)
 		}
+		defer s.disarm()
 	}
 	if _, err := s.w.Write(p); err != nil {
 		return s.failed(err)
@@ -125,15 +145,28 @@ func (s *eventWriter) write(ctx context.Context, p []byte) error {
 	return s.flushNow()
 }
 
-// flushNow flushes what was written. The caller must hold the turn.
-func (s *eventWriter) flushNow() error {
+// flushLater flushes what was written some time ago. The caller must hold the turn.
+func (s *eventWriter) flushLater() error {
 	s.mu.Lock()
 	unsent := s.unsent
-	s.unsent = false
 	s.mu.Unlock()
 	if !unsent {
 		return nil
 	}
+	if s.timeout {
+		if err := s.arm(); err != nil {
+			return s.failed(err)
+		}
+		defer s.disarm()
+	}
+	return s.flushNow()
+}
+
+// flushNow flushes what was written. The caller must hold the turn, and have set the deadline.
+func (s *eventWriter) flushNow() error {
+	s.mu.Lock()
+	s.unsent = false
+	s.mu.Unlock()
 	if err := s.rc.Flush(); err != nil {
 		return s.failed(err)
 	}
@@ -164,6 +197,7 @@ func (s *eventWriter) cutShort() {
 	s.cutting.Lock()
 	defer s.cutting.Unlock()
 	if !s.over {
+		s.cut = true
 		_ = s.rc.SetWriteDeadline(past) // without deadlines, the write is not interrupted
 	}
 }
@@ -173,6 +207,7 @@ func (s *eventWriter) cutByLive() {
 	s.cutting.Lock()
 	defer s.cutting.Unlock()
 	if !s.left && !s.over {
+		s.cut = true
 		_ = s.rc.SetWriteDeadline(past)
 	}
 }
@@ -243,7 +278,7 @@ func (s *eventWriter) cork() (uncork func()) {
 		s.turn <- struct{}{} // a write in progress is bounded by its timeout
 		defer func() { <-s.turn }()
 		if !s.end.Ended() {
-			_ = s.flushNow() // close returns the error
+			_ = s.flushLater() // close returns the error
 		}
 	}
 }
@@ -252,7 +287,7 @@ func (s *eventWriter) cork() (uncork func()) {
 func (s *eventWriter) close() error {
 	s.turn <- struct{}{}
 	s.closed.Store(true)
-	err := s.flushNow()
+	err := s.flushLater()
 	s.end.Set(err)
 	<-s.turn
 	<-s.stopped

@@ -1,12 +1,14 @@
 package httpd
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/weir-go/weir/chanio"
 	"github.com/weir-go/weir/codec/websocket"
@@ -31,11 +33,14 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 		return s.openTunnel(func(conn *chanio.Conn) { conn.OnDrain(func(error) {}) }) // the WebSocket handles a Shutdown
 	}
 	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Time{}) // those of the server are for requests
+	_ = rc.SetWriteDeadline(time.Time{})
 	w.WriteHeader(http.StatusOK)
 	if err := rc.Flush(); err != nil {
 		return nil, &HandshakeError{Status: http.StatusNotImplemented, Reason: "This server cannot stream.", Err: errors.Join(err, errors.ErrUnsupported)}
 	}
-	return streamConn(r.Body, &flushed{w: w, rc: rc}), nil
+	timeout := cmp.Or(cfg.WriteTimeout, 30*time.Second)
+	return streamConn(r.Body, &flushed{w: w, rc: rc, timeout: timeout}), nil
 }
 
 // streamConn returns the connection of a stream of another server. It is released when nothing uses the ResponseWriter
@@ -43,6 +48,7 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 func streamConn(body io.ReadCloser, w *flushed) *chanio.Conn {
 	in := chanio.FromReader(body, body.Close)
 	out := chanio.ToWriter(w)
+	w.why = out.Err
 	released := make(chan struct{})
 	in.OnDone(func() {
 		out.OnDone(func() {
@@ -56,18 +62,23 @@ func streamConn(body io.ReadCloser, w *flushed) *chanio.Conn {
 
 // flushed is a ResponseWriter that flushes each write.
 type flushed struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
+	w       http.ResponseWriter
+	rc      *http.ResponseController
+	timeout time.Duration // of a write, if positive
+	why     func() error  // why writes are interrupted
 
 	mu    sync.Mutex // held during a write
 	ended bool
+
+	cutting sync.Mutex // held while a deadline is set
+	cut     bool       // writes are interrupted: the deadline stays in the past
 }
 
 // end interrupts a write in progress, waits for it and refuses others. If the ResponseWriter has no deadlines, it does not
 // wait: only the return of the handler then ends the write.
 func (f *flushed) end() {
 	if !f.mu.TryLock() {
-		if f.rc.SetWriteDeadline(past) != nil {
+		if f.interrupt() != nil {
 			return
 		}
 		f.mu.Lock()
@@ -76,15 +87,52 @@ func (f *flushed) end() {
 	f.mu.Unlock()
 }
 
-func (f *flushed) Write(p []byte) (int, error) {
+func (f *flushed) interrupt() error {
+	f.cutting.Lock()
+	defer f.cutting.Unlock()
+	f.cut = true
+	return f.rc.SetWriteDeadline(past)
+}
+
+func (f *flushed) setDeadline(t time.Time) {
+	f.cutting.Lock()
+	defer f.cutting.Unlock()
+	if !f.cut {
+		_ = f.rc.SetWriteDeadline(t) // without deadlines, a write has no timeout
+	}
+}
+
+// Write writes pieces that take no longer than the timeout if the client reads 240 bytes a second.
+func (f *flushed) Write(p []byte) (n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
 		return 0, net.ErrClosed
 	}
-	n, err := f.w.Write(p)
+	most := len(p)
+	if f.timeout > 0 {
+		most = max(1024, int(min(f.timeout, time.Hour).Seconds()*240))
+		defer f.setDeadline(time.Time{}) // net/http resets a stream at its deadline, even if nothing is written
+	}
+	for n < len(p) && err == nil {
+		if f.timeout > 0 {
+			f.setDeadline(time.Now().Add(f.timeout))
+		}
+		var done int
+		done, err = f.w.Write(p[n:min(n+most, len(p))])
+		n += done
+	}
 	if err == nil {
 		err = f.rc.Flush()
 	}
+	if err != nil && f.isCut() {
+		err = cmp.Or(f.why(), err) // and not the deadline
+	}
 	return n, err
+}
+
+func (f *flushed) isCut() bool {
+	f.cutting.Lock()
+	defer f.cutting.Unlock()
+	return f.cut
 }

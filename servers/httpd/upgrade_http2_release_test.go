@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,8 +26,10 @@ func (w *blockingWriter) Header() http.Header { return w.header }
 func (w *blockingWriter) WriteHeader(int)     {}
 func (w *blockingWriter) Flush()              {}
 
-func (w *blockingWriter) SetWriteDeadline(time.Time) error {
-	close(w.cut)
+func (w *blockingWriter) SetWriteDeadline(t time.Time) error {
+	if t == past {
+		close(w.cut)
+	}
 	return nil
 }
 
@@ -35,7 +38,7 @@ func (w *blockingWriter) Write([]byte) (int, error) {
 	defer w.writing.Store(false)
 	close(w.began)
 	<-w.cut
-	return 0, errors.New("cut")
+	return 0, os.ErrDeadlineExceeded
 }
 
 // TestAbortedWebSocketOfAnotherServerWritesNothingAfterItsEnd has a handler see the end of an aborted WebSocket over
@@ -53,8 +56,9 @@ func TestAbortedWebSocketOfAnotherServerWritesNothingAfterItsEnd(t *testing.T) {
 	sent := make(chan error, 1)
 	go func() { sent <- conn.Out.Send(t.Context(), websocket.Text("x")) }()
 	<-w.began
-	conn.Abort(errors.New("over"))
+	over := errors.New("over")
+	conn.Abort(over)
 	<-conn.Done()
 	require.False(t, w.writing.Load(), "a write is in progress")
-	require.Error(t, <-sent)
+	require.ErrorIs(t, <-sent, over)
 }

@@ -38,7 +38,7 @@ import (
 // 1000. Out.Abort sends the code of its cause if that is a *websocket.CloseError, and otherwise sends none. The size of a
 // message is limited by c.SetReadLimit, 32 KiB by default.
 func Duplex(c *ws.Conn) *chanio.Duplex[websocket.Message, websocket.Message] {
-	d := &duplex{c: c, released: make(chan struct{}), writing: make(chan struct{}, 1)}
+	d := &duplex{c: c, released: make(chan struct{}), closed: make(chan struct{}), writing: make(chan struct{}, 1)}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	return &chanio.Duplex[websocket.Message, websocket.Message]{
 		In: chanio.NewSource(chanio.SourceHooks[websocket.Message]{
@@ -60,10 +60,14 @@ type duplex struct {
 	out      chanio.End
 	once     sync.Once
 	released chan struct{}
+	closed   chan struct{} // closed when In is closed
 	writing  chan struct{} // full while a message is written
 
-	mu   sync.Mutex
-	read chan result // of a read that goes on, or nil
+	mu       sync.Mutex
+	read     chan result // of the read whose result nobody has taken, or nil
+	busy     bool        // a goroutine reads
+	failed   bool        // its last read has failed
+	dropping bool        // In is closed: it reads on, and drops messages
 }
 
 type result struct {
@@ -79,6 +83,8 @@ func (d *duplex) next(ctx context.Context) (websocket.Message, error) {
 		return d.got(got)
 	case <-ctx.Done():
 		return websocket.Message{}, chanio.Cause(ctx)
+	case <-d.closed:
+		return websocket.Message{}, net.ErrClosed
 	case <-d.ctx.Done():
 		return websocket.Message{}, net.ErrClosed
 	}
@@ -89,14 +95,40 @@ func (d *duplex) reading() <-chan result {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.read == nil {
-		read := make(chan result, 1)
-		d.read = read
-		go func() { // ends with the connection at the latest
-			kind, p, err := d.c.Read(d.ctx)
-			read <- result{websocket.Message{Kind: websocket.Kind(kind), Data: p}, err}
-		}()
+		d.startLocked()
 	}
 	return d.read
+}
+
+// startLocked starts a read, unless there is one or the last has failed.
+func (d *duplex) startLocked() {
+	if d.busy || d.failed {
+		return
+	}
+	d.busy, d.read = true, make(chan result, 1)
+	go d.readOn(d.read) // ends with the connection at the latest
+}
+
+// readOn reads one message, or all once In is closed.
+func (d *duplex) readOn(read chan<- result) {
+	for {
+		kind, p, err := d.c.Read(d.ctx)
+		d.mu.Lock()
+		dropping := d.dropping
+		d.failed = err != nil
+		d.busy = dropping && !d.failed
+		if !dropping {
+			read <- result{websocket.Message{Kind: websocket.Kind(kind), Data: p}, err}
+		}
+		d.mu.Unlock()
+		switch {
+		case !dropping:
+			return
+		case err != nil:
+			_ = d.ended(err) // Out has it
+			return
+		}
+	}
 }
 
 // got returns the result of the read, which is over.
@@ -180,24 +212,25 @@ func (d *duplex) refusal() error {
 	return net.ErrClosed
 }
 
-// closeIn drops what still comes.
+// closeIn drops what still comes. A Recv may still wait for it.
 func (d *duplex) closeIn() error {
 	if !d.out.Open() {
 		d.cancel()
 		return nil
 	}
-	go func() { // ends with the connection at the latest
-		for {
-			select {
-			case got := <-d.reading():
-				if _, err := d.got(got); err != nil {
-					return
-				}
-			case <-d.ctx.Done():
-				return
-			}
-		}
-	}()
+	var got result
+	d.mu.Lock()
+	d.dropping = true
+	select {
+	case got = <-d.read:
+	default:
+	}
+	d.startLocked()
+	d.mu.Unlock()
+	close(d.closed)
+	if got.err != nil {
+		_ = d.ended(got.err) // Out has it
+	}
 	return nil
 }
 

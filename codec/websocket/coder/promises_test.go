@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,31 @@ func TestClosedInDropsMessagesAndOutStays(t *testing.T) {
 		require.NoError(t, peer.Out.Close())
 		_, err = peer.In.Recv(within(t))
 		require.ErrorIs(t, err, io.EOF)
+	}
+}
+
+// TestClosedInEndsARecvThatWaits closes In during a Recv. Something still reads afterwards: the peer's pings are answered.
+func TestClosedInEndsARecvThatWaits(t *testing.T) {
+	for range 20 {
+		_, d, peer := connected(t)
+		got := make(chan error, 1)
+		go func() {
+			_, err := d.In.Recv(within(t))
+			got <- err
+		}()
+		closed := make(chan error, 1)
+		go func() { closed <- d.In.Close() }()
+		for range 3 {
+			require.NoError(t, peer.Out.Send(within(t), websocket.Text("x")))
+		}
+		require.NoError(t, <-closed)
+		if err := <-got; err != nil {
+			require.ErrorIs(t, err, net.ErrClosed)
+		}
+		_, err := peer.Ping(within(t))
+		require.NoError(t, err)
+		peer.Abort(nil)
+		d.Out.Abort(nil)
 	}
 }
 
