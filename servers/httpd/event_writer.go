@@ -38,16 +38,14 @@ type eventWriter struct {
 	timeout bool // the writer has deadlines
 	lasting bool // a deadline that passes between two writes ends the stream, as in the HTTP/2 of net/http
 
-	cutting sync.Mutex // held while a deadline is set
-	cut     bool       // writes are interrupted: the deadline stays in the past
-	left    bool       // a Live interrupts no more: the stream has ended
-	over    bool       // nobody does: the handler is about to return
+	deadline writeDeadline
 }
 
 // newEventWriter starts the reply.
 func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (*eventWriter, error) {
+	rc := http.NewResponseController(w)
 	s := &eventWriter{
-		cfg: cfg.complete(), w: w, rc: http.NewResponseController(w), ctx: r.Context(),
+		cfg: cfg.complete(), w: w, rc: rc, deadline: writeDeadline{rc: rc}, ctx: r.Context(),
 		turn: make(chan struct{}, 1), leaves: make(chan struct{}), lasting: r.ProtoMajor > 1,
 	}
 	s.codec = sse.Events(s.cfg.MaxEvent)
@@ -84,25 +82,16 @@ func newEventWriter(w http.ResponseWriter, r *http.Request, cfg *EventsConfig) (
 // arm sets the deadline of the next write.
 func (s *eventWriter) arm() error {
 	if s.cfg.WriteTimeout < 0 {
-		return s.setDeadline(time.Time{})
+		return s.deadline.set(time.Time{})
 	}
-	return s.setDeadline(time.Now().Add(s.cfg.WriteTimeout))
+	return s.deadline.set(time.Now().Add(s.cfg.WriteTimeout))
 }
 
 // disarm removes the deadline of a write that is over.
 func (s *eventWriter) disarm() {
 	if s.timeout && s.lasting {
-		_ = s.setDeadline(time.Time{}) // the next write reports the error
+		_ = s.deadline.set(time.Time{}) // the next write reports the error
 	}
-}
-
-func (s *eventWriter) setDeadline(t time.Time) error {
-	s.cutting.Lock()
-	defer s.cutting.Unlock()
-	if s.cut {
-		return nil
-	}
-	return s.rc.SetWriteDeadline(t)
 }
 
 func (s *eventWriter) touch() {
@@ -178,7 +167,7 @@ func (s *eventWriter) failed(err error) error {
 	if errors.Is(err, context.Canceled) {
 		err = &clientGone{err}
 	}
-	s.leaveLive()
+	s.deadline.leaveLive()
 	s.end.Set(err)
 	return s.refusal()
 }
@@ -188,42 +177,8 @@ func (s *eventWriter) failed(err error) error {
 func (s *eventWriter) endWith(err error) {
 	s.turn <- struct{}{} // a write in progress is bounded by its timeout
 	defer func() { <-s.turn }()
-	s.leaveLive()
+	s.deadline.leaveLive()
 	s.end.Set(err)
-}
-
-// cutShort interrupts a write in progress.
-func (s *eventWriter) cutShort() {
-	s.cutting.Lock()
-	defer s.cutting.Unlock()
-	if !s.over {
-		s.cut = true
-		_ = s.rc.SetWriteDeadline(past) // without deadlines, the write is not interrupted
-	}
-}
-
-// cutByLive is cutShort for a Live, which does not know whether the handler has returned.
-func (s *eventWriter) cutByLive() {
-	s.cutting.Lock()
-	defer s.cutting.Unlock()
-	if !s.left && !s.over {
-		s.cut = true
-		_ = s.rc.SetWriteDeadline(past)
-	}
-}
-
-// leaveLive ends the effect of cutByLive.
-func (s *eventWriter) leaveLive() {
-	s.cutting.Lock()
-	defer s.cutting.Unlock()
-	s.left = true
-}
-
-// letGo ends the effect of cutShort: the handler may return, and its ResponseWriter is not used any more.
-func (s *eventWriter) letGo() {
-	s.cutting.Lock()
-	defer s.cutting.Unlock()
-	s.over = true
 }
 
 // clientGone is the error of a stream whose client has disconnected. It does not match the error of the sender's ctx.
@@ -291,19 +246,19 @@ func (s *eventWriter) close() error {
 	s.end.Set(err)
 	<-s.turn
 	<-s.stopped
-	s.letGo()
+	s.deadline.letGo()
 	return err
 }
 
 // abort ends the stream without a flush, and interrupts a write in progress.
 func (s *eventWriter) abort(error) {
 	if !s.closed.Load() {
-		s.cutShort()
+		s.deadline.cut()
 	}
 	s.turn <- struct{}{}
 	<-s.turn
 	<-s.stopped
-	s.letGo()
+	s.deadline.letGo()
 }
 
 // guardedKeepAlive is keepAlive in a goroutine of this package. A panic of the ResponseWriter, which may be that of a

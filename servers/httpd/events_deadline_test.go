@@ -76,7 +76,10 @@ func TestCorkedEventsAreFlushedWithinANewDeadline(t *testing.T) {
 // TestEventsThatAreAbortedHaveNoNewDeadline aborts a stream, itself or by a Live, just before a write sets its deadline.
 // The write would else last until that.
 func TestEventsThatAreAbortedHaveNoNewDeadline(t *testing.T) {
-	for name, cut := range map[string]func(*eventWriter){"abort": (*eventWriter).cutShort, "live": (*eventWriter).cutByLive} {
+	for name, cut := range map[string]func(*eventWriter){
+		"abort": func(s *eventWriter) { _ = s.deadline.cut() },
+		"live":  func(s *eventWriter) { s.deadline.cutByLive() },
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := &timedWriter{ResponseWriter: httptest.NewRecorder()}
 			s, err := newEventWriter(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), nil)

@@ -31,7 +31,7 @@ func (s *eventWriter) register(w http.ResponseWriter) (leave func()) {
 	}
 	return func() {
 		stop()
-		s.leaveLive()
+		s.deadline.leaveLive()
 		leaveLive()
 		close(ended)
 	}
@@ -84,7 +84,7 @@ func (l *liveEvents) done() <-chan struct{} { return l.ended }
 // abort interrupts a write in progress. The handler then returns.
 func (l *liveEvents) abort() {
 	l.goAway()
-	l.cutByLive()
+	l.deadline.cutByLive()
 }
 
 // past is a deadline that has passed.

@@ -40,7 +40,7 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 		return nil, &HandshakeError{Status: http.StatusNotImplemented, Reason: "This server cannot stream.", Err: errors.Join(err, errors.ErrUnsupported)}
 	}
 	timeout := cmp.Or(cfg.WriteTimeout, 30*time.Second)
-	return streamConn(r.Body, &flushed{w: w, rc: rc, timeout: timeout}), nil
+	return streamConn(r.Body, &flushed{w: w, rc: rc, deadline: writeDeadline{rc: rc}, timeout: timeout}), nil
 }
 
 // streamConn returns the connection of a stream of another server. It is released when nothing uses the ResponseWriter
@@ -70,36 +70,20 @@ type flushed struct {
 	mu    sync.Mutex // held during a write
 	ended bool
 
-	cutting sync.Mutex // held while a deadline is set
-	cut     bool       // writes are interrupted: the deadline stays in the past
+	deadline writeDeadline
 }
 
 // end interrupts a write in progress, waits for it and refuses others. If the ResponseWriter has no deadlines, it does not
 // wait: only the return of the handler then ends the write.
 func (f *flushed) end() {
 	if !f.mu.TryLock() {
-		if f.interrupt() != nil {
+		if f.deadline.cut() != nil {
 			return
 		}
 		f.mu.Lock()
 	}
 	f.ended = true
 	f.mu.Unlock()
-}
-
-func (f *flushed) interrupt() error {
-	f.cutting.Lock()
-	defer f.cutting.Unlock()
-	f.cut = true
-	return f.rc.SetWriteDeadline(past)
-}
-
-func (f *flushed) setDeadline(t time.Time) {
-	f.cutting.Lock()
-	defer f.cutting.Unlock()
-	if !f.cut {
-		_ = f.rc.SetWriteDeadline(t) // without deadlines, a write has no timeout
-	}
 }
 
 // Write writes pieces that take no longer than the timeout if the client reads 240 bytes a second.
@@ -112,11 +96,11 @@ func (f *flushed) Write(p []byte) (n int, err error) {
 	most := len(p)
 	if f.timeout > 0 {
 		most = max(1024, int(min(f.timeout, time.Hour).Seconds()*240))
-		defer f.setDeadline(time.Time{}) // net/http resets a stream at its deadline, even if nothing is written
+		defer f.deadline.set(time.Time{}) // net/http resets a stream at its deadline, even if nothing is written
 	}
 	for n < len(p) && err == nil {
 		if f.timeout > 0 {
-			f.setDeadline(time.Now().Add(f.timeout))
+			_ = f.deadline.set(time.Now().Add(f.timeout))
 		}
 		var done int
 		done, err = f.w.Write(p[n:min(n+most, len(p))])
@@ -125,14 +109,8 @@ func (f *flushed) Write(p []byte) (n int, err error) {
 	if err == nil {
 		err = f.rc.Flush()
 	}
-	if err != nil && f.isCut() {
+	if err != nil && f.deadline.isCut() {
 		err = cmp.Or(f.why(), err) // and not the deadline
 	}
 	return n, err
-}
-
-func (f *flushed) isCut() bool {
-	f.cutting.Lock()
-	defer f.cutting.Unlock()
-	return f.cut
 }
