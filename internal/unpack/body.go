@@ -2,6 +2,7 @@
 package unpack
 
 import (
+	"bufio"
 	"io"
 	"net/http"
 	"sync"
@@ -31,7 +32,8 @@ type Config struct {
 type Body struct {
 	cfg    Config
 	packed counter
-	out    int64 // decompressed bytes
+	ahead  *bufio.Reader // of packed, or decompressing readers would have their own and drop what they read too much
+	out    int64         // decompressed bytes
 
 	mu      sync.Mutex
 	plain   io.Reader // nil before the first Read, and once it is released
@@ -98,7 +100,8 @@ func (b *Body) begin() (plain io.Reader, err error) {
 
 // open creates the decompressing reader.
 func (b *Body) open() (io.Reader, error) {
-	plain, err := b.cfg.Open(&b.packed)
+	b.ahead = bufio.NewReader(&b.packed)
+	plain, err := b.cfg.Open(b.ahead)
 	if err == io.EOF && b.packed.n > 0 { // not the end of an empty body
 		err = io.ErrUnexpectedEOF
 	}
@@ -173,6 +176,6 @@ func (b *Body) Close() error {
 // the end of the compressed body, where its trailers are.
 func (b *Body) Rest() (more bool, err error) {
 	var p [1]byte
-	n, err := io.ReadFull(&b.packed, p[:])
+	n, err := io.ReadFull(b.ahead, p[:])
 	return n > 0, err
 }

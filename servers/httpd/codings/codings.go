@@ -8,6 +8,7 @@
 package codings
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -87,9 +88,47 @@ func (c coding) NewWriter(w io.Writer) httpd.CodingWriter { return c.open(w) }
 // 8 MiB. Data that needs a larger window is rejected.
 func Readers() map[string]func(io.Reader) (io.Reader, error) {
 	return map[string]func(io.Reader) (io.Reader, error){
-		"br": func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
+		"br": func(r io.Reader) (io.Reader, error) { return newUnbrotli(r), nil },
 		"zstd": func(r io.Reader) (io.Reader, error) {
 			return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		},
 	}
 }
+
+// unbrotli decodes br. A brotli.Reader takes bytes that arrive behind the end one by one into a buffer, and panics when
+// it is full, so unbrotli looks for the end itself.
+type unbrotli struct {
+	packed io.Reader
+	fed    bool // the Read in progress has read from packed
+	plain  *brotli.Reader
+}
+
+func newUnbrotli(packed io.Reader) *unbrotli {
+	r := &unbrotli{packed: packed}
+	r.plain = brotli.NewReader(feed{r})
+	return r
+}
+
+// feed is the reader of the compressed bytes.
+type feed struct{ *unbrotli }
+
+func (f feed) Read(p []byte) (int, error) {
+	n, err := f.packed.Read(p)
+	f.fed = f.fed || n > 0
+	return n, err
+}
+
+func (r *unbrotli) Read(p []byte) (int, error) {
+	r.fed = false
+	n, err := r.plain.Read(p)
+	if n > 0 || err != nil || !r.fed || len(p) == 0 {
+		return n, err
+	}
+	// It has read something and wants no more: this is the end.
+	if n, err = io.ReadFull(r.packed, make([]byte, 1)); n > 0 {
+		return 0, errBehind
+	}
+	return 0, err
+}
+
+var errBehind = errors.New("codings: data after the end of a Brotli stream")
