@@ -2,6 +2,7 @@ package http2
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -148,7 +149,9 @@ func TestFailedConnectionSaysWhyTheServerLeft(t *testing.T) {
 					_ = s.Out.Send(context.Background(), make([]byte, 100))
 				}
 				_, err = s.Head(context.Background())
-				require.ErrorIs(t, err, want)
+				if name == "read" || !errors.Is(err, io.ErrUnexpectedEOF) { // the end of the reads may come first
+					require.ErrorIs(t, err, want)
+				}
 				require.ErrorContains(t, err, "too many")
 				require.ErrorContains(t, <-ran, "too many")
 			})
