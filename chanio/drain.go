@@ -15,13 +15,7 @@ type drain struct {
 	mu    sync.Mutex
 	asked bool
 	cause error
-	last  *onDrain // registered and not taken back
-}
-
-// onDrain is a function of OnDrain, in a list.
-type onDrain struct {
-	f      func(cause error)
-	before *onDrain
+	funcs stream.Funcs[func(cause error)] // registered and not taken back
 }
 
 // draining returns the drain of c.
@@ -44,22 +38,12 @@ func (c *Conn) OnDrain(f func(cause error)) (stop func() bool) {
 		go d.call(f)
 		return func() bool { return false }
 	}
-	on := &onDrain{f, d.last}
-	d.last = on
-	return func() bool { return d.forget(on) }
-}
-
-// forget removes on from the list and reports whether it was there.
-func (d *drain) forget(on *onDrain) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for at := &d.last; *at != nil; at = &(*at).before {
-		if *at == on {
-			*at = on.before
-			return true
-		}
+	one := d.funcs.Add(f)
+	return func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.funcs.Remove(one)
 	}
-	return false
 }
 
 // call runs f, of OnDrain.
@@ -74,13 +58,13 @@ func (c *Conn) Drain(cause error) {
 		d.mu.Unlock()
 		return
 	}
-	last := d.last
-	d.asked, d.cause, d.last = true, cause, nil
+	funcs := d.funcs.All()
+	d.asked, d.cause, d.funcs = true, cause, stream.Funcs[func(error)]{}
 	d.mu.Unlock()
-	for on := last; on != nil; on = on.before {
-		go d.call(on.f)
+	for _, f := range funcs {
+		go d.call(f)
 	}
-	if last == nil {
+	if len(funcs) == 0 {
 		c.EndIn(cause)
 	}
 }

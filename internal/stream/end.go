@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,41 +47,8 @@ type End struct {
 
 // endCalls holds the functions that an End calls. Idle connections have some, so each is small.
 type endCalls struct {
-	onDone funcs[func()]
-	before funcs[func(context.Context) error]
-}
-
-// funcs is a list of functions that can be removed, from the last one on. The lock of its End must be held.
-type funcs[F any] struct{ last *listed[F] }
-
-type listed[F any] struct {
-	f      F
-	before *listed[F]
-}
-
-func (fs *funcs[F]) add(f F) *listed[F] {
-	fs.last = &listed[F]{f, fs.last}
-	return fs.last
-}
-
-// remove removes l and reports whether it was there.
-func (fs *funcs[F]) remove(l *listed[F]) bool {
-	for at := &fs.last; *at != nil; at = &(*at).before {
-		if *at == l {
-			*at = l.before
-			return true
-		}
-	}
-	return false
-}
-
-// all returns the functions in the order in which they were added.
-func (fs *funcs[F]) all() (all []F) {
-	for l := fs.last; l != nil; l = l.before {
-		all = append(all, l.f)
-	}
-	slices.Reverse(all)
-	return all
+	onDone Funcs[func()]
+	before Funcs[func(context.Context) error]
 }
 
 func (e *End) callsLocked() *endCalls {
@@ -172,8 +138,8 @@ func (e *End) moveTo(state int32, err error) bool {
 			close(e.done)
 		}
 		if e.calls != nil {
-			waiting = e.calls.onDone.all()
-			e.calls.onDone = funcs[func()]{}
+			waiting = e.calls.onDone.All()
+			e.calls.onDone = Funcs[func()]{}
 		}
 	}
 	e.mu.Unlock()
@@ -201,11 +167,11 @@ func (e *End) OnDone(f func()) (stop func() bool) {
 		go e.call(f)
 		return func() bool { return false }
 	}
-	l := e.callsLocked().onDone.add(f)
+	l := e.callsLocked().onDone.Add(f)
 	return func() bool {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		return e.calls.onDone.remove(l)
+		return e.calls.onDone.Remove(l)
 	}
 }
 
@@ -237,11 +203,11 @@ func LogPanic(log *slog.Logger, name string, f func()) {
 func (e *End) BeforeClose(f func(ctx context.Context) error) (stop func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l := e.callsLocked().before.add(f)
+	l := e.callsLocked().before.Add(f)
 	return func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.calls.before.remove(l)
+		e.calls.before.Remove(l)
 	}
 }
 
@@ -250,7 +216,7 @@ func (e *End) Settle(ctx context.Context) error {
 	e.mu.Lock()
 	var before []func(context.Context) error
 	if e.calls != nil {
-		before = e.calls.before.all()
+		before = e.calls.before.All()
 	}
 	e.mu.Unlock()
 	for _, f := range before {
