@@ -134,6 +134,13 @@ func (x *exchange) closeBody() {
 	}
 }
 
+// wrote tells the trace that the request has been written, or why not.
+func (x *exchange) wrote(err error) {
+	if x.trace != nil && x.trace.WroteRequest != nil {
+		x.trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
+	}
+}
+
 // fail ends x without a response, and returns its error.
 func (x *exchange) fail(err error) error {
 	x.closeBody()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptrace"
 	"net/textproto"
 	"os"
 	"strings"
@@ -106,9 +105,7 @@ func (st *muxStream) exchange() (*http.Response, *sender, error) {
 	switch {
 	case !x.hasBody():
 		x.closeBody()
-		if trace := x.trace; trace != nil && trace.WroteRequest != nil {
-			trace.WroteRequest(httptrace.WroteRequestInfo{})
-		}
+		x.wrote(nil)
 		st.headWithin(st.m.t.cfg.HeadTimeout)
 	case !x.expects:
 		s = send(x, st)

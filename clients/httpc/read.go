@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/textproto"
 	"os"
 	"strconv"
@@ -47,9 +46,7 @@ func (c *conn) roundTrip(x *exchange) (*http.Response, *attemptError) {
 	if unsent != nil {
 		c.headWithin(0)
 		x.closeBody()
-		if trace := x.trace; trace != nil && trace.WroteRequest != nil {
-			trace.WroteRequest(httptrace.WroteRequestInfo{Err: unsent})
-		}
+		x.wrote(unsent)
 	}
 	resp, err := c.response(x, s)
 	if err != nil {
@@ -97,9 +94,7 @@ func (c *conn) begin(x *exchange) (*sender, error) {
 	switch {
 	case !x.hasBody(), x.bodyRead && !x.expects:
 		x.closeBody()
-		if trace := x.trace; trace != nil && trace.WroteRequest != nil {
-			trace.WroteRequest(httptrace.WroteRequestInfo{})
-		}
+		x.wrote(nil)
 		if d := c.t.cfg.HeadTimeout; d > 0 {
 			_ = c.nc.SetReadDeadline(within(d))
 		}

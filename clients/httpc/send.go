@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -63,9 +62,7 @@ func (s *sender) run() {
 	default:
 		s.setErr(errHalted)
 	}
-	if trace := s.x.trace; trace != nil && trace.WroteRequest != nil {
-		trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
-	}
+	s.x.wrote(err)
 	returned = true
 }
 
