@@ -24,7 +24,7 @@ func (c *conn) tell() {
 	c.telling.Lock()
 	defer c.telling.Unlock()
 	if c.state.CompareAndSwap(isIdle, isTold) {
-		_ = c.setReadDeadline(time.Unix(1, 0))
+		_ = c.setReadDeadline(past)
 	}
 }
 

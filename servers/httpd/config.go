@@ -200,7 +200,7 @@ func (cfg *Config) complete() Config {
 	c.HeadTimeout = cmp.Or(c.HeadTimeout, 30*time.Second)
 	c.BodyTimeout = cmp.Or(c.BodyTimeout, time.Minute)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
-	c.WriteTimeout = cmp.Or(c.WriteTimeout, 30*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, defaultWriteTimeout)
 	c.ShutdownTimeout = cmp.Or(c.ShutdownTimeout, 15*time.Second)
 	c.Listen.Conn.WriteTimeout = cmp.Or(c.Listen.Conn.WriteTimeout, c.WriteTimeout)
 	c.Listen.Conn.CloseWait = cmp.Or(c.Listen.Conn.CloseWait, 500*time.Millisecond)

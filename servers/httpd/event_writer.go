@@ -100,7 +100,7 @@ func (s *eventWriter) touch() {
 	s.mu.Unlock()
 }
 
-// write writes whole events, and flushes them unless the Sink is corked.
+// write writes whole events when no other call writes.
 func (s *eventWriter) write(ctx context.Context, p []byte) error {
 	select {
 	case s.turn <- struct{}{}:
@@ -114,12 +114,23 @@ func (s *eventWriter) write(ctx context.Context, p []byte) error {
 	if s.ctx.Err() != nil {
 		return s.failed(chanio.Cause(s.ctx))
 	}
-	if s.timeout {
-		if err := s.arm(); err != nil {
-			return s.failed(err)
-		}
-		defer s.disarm()
+	return s.timed(func() error { return s.put(p) })
+}
+
+// timed calls do, which writes or flushes, within a new deadline. The caller must hold the turn.
+func (s *eventWriter) timed(do func() error) error {
+	if !s.timeout {
+		return do()
 	}
+	if err := s.arm(); err != nil {
+		return s.failed(err)
+	}
+	defer s.disarm()
+	return do()
+}
+
+// put writes p, and flushes it unless the Sink is corked.
+func (s *eventWriter) put(p []byte) error {
 	if _, err := s.w.Write(p); err != nil {
 		return s.failed(err)
 	}
@@ -142,16 +153,10 @@ func (s *eventWriter) flushLater() error {
 	if !unsent {
 		return nil
 	}
-	if s.timeout {
-		if err := s.arm(); err != nil {
-			return s.failed(err)
-		}
-		defer s.disarm()
-	}
-	return s.flushNow()
+	return s.timed(s.flushNow)
 }
 
-// flushNow flushes what was written. The caller must hold the turn, and have set the deadline.
+// flushNow flushes what was written.
 func (s *eventWriter) flushNow() error {
 	s.mu.Lock()
 	s.unsent = false

@@ -42,7 +42,7 @@ func (cfg *EventsConfig) complete() EventsConfig {
 		c = *cfg
 	}
 	c.Heartbeat = cmp.Or(c.Heartbeat, 15*time.Second)
-	c.WriteTimeout = cmp.Or(c.WriteTimeout, 30*time.Second)
+	c.WriteTimeout = cmp.Or(c.WriteTimeout, defaultWriteTimeout)
 	return c
 }
 

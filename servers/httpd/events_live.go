@@ -1,9 +1,6 @@
 package httpd
 
-import (
-	"net/http"
-	"time"
-)
+import "net/http"
 
 // drains is a ResponseWriter that reports a Shutdown of its server.
 type drains interface {
@@ -86,6 +83,3 @@ func (l *liveEvents) abort() {
 	l.goAway()
 	l.deadline.cutByLive()
 }
-
-// past is a deadline that has passed.
-var past = time.Unix(1, 0)

@@ -85,7 +85,7 @@ func (s *idlers) leftLocked() time.Duration { return time.Duration(s.all[0].at) 
 // look is called by the timer.
 func (s *idlers) look() {
 	for _, c := range s.expired() {
-		_ = c.setReadDeadline(time.Unix(1, 0))
+		_ = c.setReadDeadline(past)
 	}
 }
 

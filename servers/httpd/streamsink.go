@@ -51,7 +51,7 @@ func newSink(w http.ResponseWriter, r *http.Request, cfg *SinkConfig) (*chanio.S
 	}
 	s.own, _ = w.(streamWriter)
 	if s.engine = unwrapped(w); s.engine == nil {
-		s.timeout = 30 * time.Second
+		s.timeout = defaultWriteTimeout
 		if cfg != nil && cfg.WriteTimeout != 0 {
 			s.timeout = cfg.WriteTimeout
 		}
@@ -235,7 +235,7 @@ func (s *replySink) use(ctx context.Context, do func() error) error {
 func (s *replySink) leave() {
 	s.deadline.Leave()
 	if s.aborted.Load() {
-		_ = s.rc.SetWriteDeadline(time.Unix(1, 0))
+		_ = s.rc.SetWriteDeadline(past)
 	}
 }
 
@@ -364,5 +364,5 @@ func (s *replySink) abort(cause error) {
 	default:
 	}
 	s.deadline.Close(cause)
-	_ = s.rc.SetWriteDeadline(time.Unix(1, 0))
+	_ = s.rc.SetWriteDeadline(past)
 }

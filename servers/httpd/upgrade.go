@@ -288,7 +288,7 @@ func (cfg *UpgradeConfig) hijacked(nc net.Conn, in *bufio.Reader) (*chanio.Conn,
 		return nil, err
 	}
 	conf := &chanio.ConnConfig{Prefix: prefix, WriteTimeout: cfg.WriteTimeout}
-	conf.WriteTimeout = cmp.Or(conf.WriteTimeout, 30*time.Second)
+	conf.WriteTimeout = cmp.Or(conf.WriteTimeout, defaultWriteTimeout)
 	return chanio.NewConn(nc, conf), nil
 }
 

@@ -39,7 +39,7 @@ func (cfg *UpgradeConfig) accept(w http.ResponseWriter, r *http.Request, ws *web
 	if err := rc.Flush(); err != nil {
 		return nil, &HandshakeError{Status: http.StatusNotImplemented, Reason: "This server cannot stream.", Err: errors.Join(err, errors.ErrUnsupported)}
 	}
-	timeout := cmp.Or(cfg.WriteTimeout, 30*time.Second)
+	timeout := cmp.Or(cfg.WriteTimeout, defaultWriteTimeout)
 	return streamConn(r.Body, &flushed{w: w, rc: rc, deadline: writeDeadline{rc: rc}, timeout: timeout}), nil
 }
 

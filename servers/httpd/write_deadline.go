@@ -6,6 +6,12 @@ import (
 	"time"
 )
 
+// defaultWriteTimeout is the WriteTimeout of each configuration.
+const defaultWriteTimeout = 30 * time.Second
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
 // writeDeadline is the deadline of the writes to a ResponseWriter that may be interrupted by other goroutines. Once they
 // are, the deadline stays in the past. The server uses the ResponseWriter for other requests when the handler returns.
 type writeDeadline struct {
